@@ -1,0 +1,1 @@
+"""Which model version answers which event: documents, admission, buckets and the router."""
