@@ -1,0 +1,108 @@
+"""At-least-once publishing: an idempotent producer, then the offsets. A crash in between repeats the batch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import confluent_kafka as ck
+
+from streamer import errors
+from streamer.config import KafkaSettings
+from streamer.kafka.client_errors import ErrorLatch, mapped, with_callbacks
+from streamer.kafka.exactly_once import PRODUCER_DEFAULTS
+from streamer.kafka.log import Headers
+from streamer.kafka.publisher import Message, Positions
+
+_DELIVERY_TIMEOUT_SECONDS = 60.0
+
+
+class AtLeastOncePublisher:
+    """A :class:`~streamer.kafka.publisher.Publisher` without transactions.
+
+    Args:
+        kafka: How to reach the broker.
+        client_id: Shown in the broker's logs.
+        commit_offsets: Commits (partition to offset, metadata) in the consumer's group.
+    """
+
+    def __init__(
+        self, kafka: KafkaSettings, client_id: str, commit_offsets: Callable[[Mapping[int, int], str], None]
+    ) -> None:
+        self._kafka = kafka
+        self._client_id = client_id
+        self._commit_offsets = commit_offsets
+        self._failed: ck.KafkaError | None = None
+        self.open()
+
+    def open(self) -> None:
+        """Makes the producer."""
+        self._failed = None
+        self._latch = ErrorLatch()
+        self._producer = ck.Producer(
+            with_callbacks(
+                {
+                    **PRODUCER_DEFAULTS,
+                    **self._kafka.client_config(),
+                    "client.id": self._client_id,
+                    "enable.idempotence": True,
+                    "message.timeout.ms": int(_DELIVERY_TIMEOUT_SECONDS * 1000),
+                },
+                self._latch,
+            )
+        )
+
+    def begin(self) -> None:
+        """Starts a batch."""
+        self._failed = None
+
+    def send_batch(self, topic: str, messages: list[Message]) -> None:
+        """Adds messages without headers."""
+        try:
+            sent = self._producer.produce_batch(topic, messages, on_delivery=self._delivered)
+        except (ck.KafkaException, BufferError) as exception:
+            raise errors.TransactionAborted(f"writing to {topic} failed: {exception}") from exception
+        if sent < len(messages):
+            raise errors.TransactionAborted(f"{len(messages) - sent} messages were not taken for {topic}")
+
+    def send(self, topic: str, value: bytes | None, key: bytes | None, partition: int | None, headers: Headers) -> None:
+        """Adds one message with headers."""
+        try:
+            self._producer.produce(
+                topic,
+                value,
+                key,
+                partition=-1 if partition is None else partition,
+                headers=list[tuple[str, str | bytes | None]](headers),
+                on_delivery=self._delivered,
+            )
+        except (ck.KafkaException, BufferError) as exception:
+            raise errors.TransactionAborted(f"writing to {topic} failed: {exception}") from exception
+
+    def commit(self, positions: Positions) -> None:
+        """Waits until every message is acknowledged, then commits the positions."""
+        deadline = time.monotonic() + _DELIVERY_TIMEOUT_SECONDS
+        while self._producer.flush(1.0) > 0:
+            if time.monotonic() > deadline:
+                raise errors.ProducerLost("messages were not acknowledged in time")
+        if self._failed is not None:
+            raise errors.ProducerLost(str(mapped(self._failed, "writing the batch")))
+        self._commit_offsets(positions.offsets, positions.metadata)
+
+    def abort(self) -> None:
+        """What was sent stays: that is what at-least-once means."""
+        self._producer.flush(_DELIVERY_TIMEOUT_SECONDS)
+
+    def reopen(self) -> None:
+        """A new producer."""
+        self._producer.purge()
+        self.open()
+
+    def close(self) -> None:
+        """Waits for what is still being sent."""
+        self._producer.flush(_DELIVERY_TIMEOUT_SECONDS)
+
+    def _delivered(self, error: ck.KafkaError | None, _message: Any) -> None:
+        if error is not None and self._failed is None:
+            self._failed = error

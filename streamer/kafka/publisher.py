@@ -1,0 +1,63 @@
+"""What a worker needs to write one batch of answers and to commit the input that they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from streamer.kafka.log import Headers
+
+Message = dict[str, Any]
+"""``value``, ``key`` and ``partition`` as ``produce_batch`` takes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """Where the input of a batch ends.
+
+    Attributes:
+        topic: The input topic.
+        offsets: Partition to the next offset to read.
+        metadata: A short text kept beside the committed offsets, for the partition's next owner.
+        group_metadata: The consumer group's generation, as captured when the partitions were assigned.
+    """
+
+    topic: str
+    offsets: Mapping[int, int]
+    metadata: str
+    group_metadata: Any
+
+
+class Publisher(Protocol):
+    """Writes batches one after the other: ``begin``, any number of sends, then ``commit`` or ``abort``."""
+
+    def open(self) -> None:
+        """Gets ready; ends whatever an earlier process of this slot left open."""
+
+    def begin(self) -> None:
+        """Starts a batch. The one before must have been committed or aborted."""
+
+    def send_batch(self, topic: str, messages: list[Message]) -> None:
+        """Adds messages without headers. Nothing is waited for."""
+
+    def send(self, topic: str, value: bytes | None, key: bytes | None, partition: int | None, headers: Headers) -> None:
+        """Adds one message with headers; ``partition`` None leaves it to the partitioner."""
+
+    def commit(self, positions: Positions) -> None:
+        """Returns when the messages and the positions are durable.
+
+        Raises:
+            TransactionAborted: Abort, then read the input again from its committed offsets.
+            ProducerLost: As above, with :meth:`reopen` before going on.
+            ProducerFenced: Somebody else has taken over.
+        """
+
+    def abort(self) -> None:
+        """Throws the batch away. Raises ProducerLost if that did not work."""
+
+    def reopen(self) -> None:
+        """After ProducerLost: new producers, opened in order."""
+
+    def close(self) -> None:
+        """Lets go of everything; an open batch is aborted."""
