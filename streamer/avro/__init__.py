@@ -1,0 +1,1 @@
+"""Avro, columns at a time: schemas, framings, decoding and encoding."""
