@@ -41,6 +41,11 @@ class ClusterStart:
     node_count: int
     timeout_seconds: float
 
+    @property
+    def java_command(self) -> list[str]:
+        """The Java command line of every node, up to the main class."""
+        return java_command(self.java, self.class_path, throughput=self.options.throughput)
+
     def run(
         self,
         folder: Path,
@@ -79,8 +84,7 @@ class ClusterStart:
         ephemeral: bool,
         on_processes: Callable[[Sequence[BrokerNode]], None],
     ) -> list[BrokerNode]:
-        command = java_command(self.java, self.class_path, throughput=self.options.throughput)
-        plans = plan_nodes(command, folder, ports, ephemeral=ephemeral)
+        plans = plan_nodes(self.java_command, folder, ports, ephemeral=ephemeral)
         with ThreadPoolExecutor(max_workers=len(plans)) as pool:
             prepared = [pool.submit(prepare_folder, plan, ports, cluster_id, self.options) for plan in plans]
         for folder_prepared in prepared:

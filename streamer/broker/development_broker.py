@@ -95,7 +95,7 @@ def up(
     path = _record_path(cache)
     with file_lock(path.with_suffix(".lock")):
         record = read_record(path)
-        return _find_running(record, start) or _up_lasting(path, record, start)
+        return _find_running(path, record, start) or _up_lasting(path, record, start)
 
 
 def status(cache: Path | None = None) -> BrokerStatus:
@@ -147,11 +147,11 @@ def down(*, delete_data: bool = False, cache: Path | None = None) -> bool:
         return ran
 
 
-def _find_running(record: BrokerRecord | None, start: ClusterStart) -> BrokerHandle | None:
+def _find_running(path: Path, record: BrokerRecord | None, start: ClusterStart) -> BrokerHandle | None:
     """Return the broker that runs already and answers; end what is left of one that runs in part."""
     if record is None or not record.has_living_process():
         return None
-    handle = _handle(record, lambda: None)
+    handle = _handle(record, lambda: _forget_processes(path), start.java_command)
     if not all(node.is_alive() for node in handle.nodes):
         handle.stop()
         return None
@@ -189,10 +189,13 @@ def _up_ephemeral(start: ClusterStart) -> BrokerHandle:
     return BrokerHandle(nodes, folder.path, started=True, ephemeral=True, after_stop=folder.remove)
 
 
-def _handle(record: BrokerRecord, after_stop: Callable[[], None]) -> BrokerHandle:
-    """Return a handle for a broker that an earlier process started."""
+def _handle(record: BrokerRecord, after_stop: Callable[[], None], java_command: Sequence[str] = ()) -> BrokerHandle:
+    """Return a handle for a broker that an earlier process started.
+
+    Without a Java command its nodes can be stopped but not started.
+    """
     ports = [node.ports for node in record.nodes]
-    plans = plan_nodes((), record.folder, ports, ephemeral=False)
+    plans = plan_nodes(java_command, record.folder, ports, ephemeral=False)
     nodes = [BrokerNode(plan, node.process) for plan, node in zip(plans, record.nodes, strict=True)]
     return BrokerHandle(nodes, record.folder, started=False, ephemeral=False, after_stop=after_stop)
 

@@ -122,7 +122,8 @@ def prepare_folder(plan: NodePlan, ports: Sequence[NodePorts], cluster_id: str, 
             f"formatting the data folder took longer than {_FORMAT_SECONDS} s", where=str(data)
         ) from error
     if run.returncode != 0:
+        said = (run.stderr + run.stdout).splitlines()
+        telling = [line for line in said if line and not line.startswith("\tat ") and " INFO " not in line]
         raise BrokerFailed(
-            f"Kafka's storage tool refused to format the data folder: {(run.stderr + run.stdout).strip()}",
-            where=str(data),
+            "Kafka's storage tool refused to format the data folder: " + " ".join(telling), where=str(data)
         )

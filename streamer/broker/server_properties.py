@@ -66,6 +66,8 @@ def server_properties(
         "group.initial.rebalance.delay.ms": "0",
         # Transactions of a killed producer end when they time out, not up to 10 s later.
         "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
+        # A killed broker may register again, and a frozen one is fenced, after 6 s instead of 9.
+        "broker.session.timeout.ms": "6000",
         # Few threads and a small compaction buffer (128 MB by default): this machine is shared with the clients.
         "num.network.threads": "2",
         "num.io.threads": "4",
