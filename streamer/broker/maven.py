@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # Pinned, because Maven's own default differs from one Maven version to the next.
 _COPY_DEPENDENCIES = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
+# The last version whose `copy` does not read the artifact's POM: some POMs name a parent that is not published.
+_COPY_ALONE = "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy"
 _FETCH_SECONDS = 900
 _QUOTED_LINES = 12
 
@@ -44,8 +46,12 @@ class MavenArtifact:
     with_dependencies: bool = True
 
     def __str__(self) -> str:
-        extra = "".join(f":{part}" for part in (self.kind, self.classifier) if part and part != "jar")
-        return f"{self.group}:{self.name}:{self.version}{extra}"
+        coordinates = [self.group, self.name, self.version]
+        if self.classifier or self.kind != "jar":
+            coordinates.append(self.kind)
+        if self.classifier:
+            coordinates.append(self.classifier)
+        return ":".join(coordinates)
 
 
 def fetch_artifacts(name: str, artifacts: Sequence[MavenArtifact], cache: Path) -> Path:
@@ -78,7 +84,7 @@ def fetch_artifacts(name: str, artifacts: Sequence[MavenArtifact], cache: Path) 
         with file_lock(folder.with_suffix(".lock")):
             if not folder.is_dir():
                 with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}-") as scratch:
-                    _copy_dependencies(maven, artifacts, Path(scratch))
+                    _copy(maven, artifacts, Path(scratch))
                     (Path(scratch) / "files").rename(folder)
     except OSError as error:
         raise BrokerFailed(
@@ -94,14 +100,27 @@ def class_path(folder: Path) -> str:
     return str(folder / "*")
 
 
-def _copy_dependencies(maven: str, artifacts: Sequence[MavenArtifact], scratch: Path) -> None:
-    pom = scratch / "pom.xml"
-    pom.write_text(_pom(artifacts), encoding="utf-8")
+def _copy(maven: str, artifacts: Sequence[MavenArtifact], scratch: Path) -> None:
     files = scratch / "files"
-    command = [maven, "-q", "-B", "-f", str(pom), _COPY_DEPENDENCIES, f"-DoutputDirectory={files}"]
+    output = f"-DoutputDirectory={files}"
+    whole = [artifact for artifact in artifacts if artifact.with_dependencies]
+    if whole:
+        pom = scratch / "pom.xml"
+        pom.write_text(_pom(whole), encoding="utf-8")
+        _run([maven, "-q", "-B", "-f", str(pom), _COPY_DEPENDENCIES, output], scratch, whole[0])
+    for artifact in artifacts:
+        if not artifact.with_dependencies:
+            _run([maven, "-q", "-B", _COPY_ALONE, f"-Dartifact={artifact}", output], scratch, artifact)
+    for artifact in artifacts:
+        if not list(files.glob(f"{artifact.name}-*")):
+            raise BrokerFailed(f"Maven said nothing and did not fetch {artifact}")
+
+
+def _run(command: Sequence[str], folder: Path, artifact: MavenArtifact) -> None:
     try:
         run = subprocess.run(  # noqa: S603  a fixed command line
             command,
+            cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -112,14 +131,13 @@ def _copy_dependencies(maven: str, artifacts: Sequence[MavenArtifact], scratch: 
         )
     except subprocess.TimeoutExpired as error:
         raise BrokerFailed(
-            f"Maven did not fetch {artifacts[0]} within {_FETCH_SECONDS} s",
+            f"Maven did not fetch {artifact} within {_FETCH_SECONDS} s",
             advice="Check the network, then try again",
         ) from error
-    missing = [artifact for artifact in artifacts if not list(files.glob(f"{artifact.name}-*"))]
-    if run.returncode != 0 or missing:
+    if run.returncode != 0:
         quoted = "\n".join(run.stdout.strip().splitlines()[-_QUOTED_LINES:])
         raise BrokerFailed(
-            f"Maven could not fetch {artifacts[0]}; it said:\n{quoted}\n",
+            f"Maven could not fetch {artifact}; it said:\n{quoted}\n",
             advice="Check that Maven reaches Maven Central (proxies and mirrors are set in "
             "~/.m2/settings.xml), then try again",
         )

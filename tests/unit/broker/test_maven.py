@@ -17,8 +17,10 @@ WIDGET = MavenArtifact("org.example", "widget", "1.0")
 # Finds the folder in -DoutputDirectory=..., counts its runs, and delivers one jar.
 DELIVERS = """#!/bin/sh
 echo run >> "$(dirname "$0")/runs"
-for argument; do case $argument in -DoutputDirectory=*) out=${argument#*=};; -f) :;; esac; done
-mkdir -p "$out" && cp "$(dirname "$out")/pom.xml" "$(dirname "$0")/last-pom.xml" && echo jar > "$out/widget-1.0.jar"
+echo "$@" > "$(dirname "$0")/arguments"
+for argument; do case $argument in -DoutputDirectory=*) out=${argument#*=};; esac; done
+mkdir -p "$out" && echo jar > "$out/widget-1.0.jar"
+cp "$(dirname "$out")/pom.xml" "$(dirname "$0")/last-pom.xml" 2> /dev/null || true
 """
 FAILS = "#!/bin/sh\necho '[ERROR] Could not transfer artifact'\nexit 1\n"
 DELIVERS_NOTHING = "#!/bin/sh\nexit 0\n"
@@ -83,7 +85,7 @@ def test_a_failed_fetch_quotes_maven_and_leaves_nothing(commands: Path, tmp_path
 
 def test_a_fetch_that_delivers_nothing_has_failed(commands: Path, tmp_path: Path) -> None:
     install_maven(commands, DELIVERS_NOTHING)
-    with pytest.raises(BrokerFailed, match="could not fetch"):
+    with pytest.raises(BrokerFailed, match="did not fetch"):
         fetch_artifacts("widget", [WIDGET], tmp_path / "cache")
 
 
@@ -100,13 +102,17 @@ def test_a_cache_that_cannot_be_written_says_how_to_choose_another(commands: Pat
         fetch_artifacts("widget", [WIDGET], tmp_path / "cache")
 
 
-def test_the_pom_names_type_and_classifier_and_can_leave_dependencies_out(commands: Path, tmp_path: Path) -> None:
+def test_the_pom_names_type_and_classifier(commands: Path, tmp_path: Path) -> None:
+    install_maven(commands, DELIVERS)
+    fetch_artifacts("widget", [MavenArtifact("org.example", "widget", "1.0", "tar.gz", "all")], tmp_path / "cache")
+    assert "<type>tar.gz</type><classifier>all</classifier>" in (commands / "last-pom.xml").read_text()
+
+
+def test_an_artifact_can_be_fetched_alone(commands: Path, tmp_path: Path) -> None:
     install_maven(commands, DELIVERS)
     alone = MavenArtifact("org.example", "widget", "1.0", "tar.gz", "all", with_dependencies=False)
     fetch_artifacts("widget", [alone], tmp_path / "cache")
-    pom = (commands / "last-pom.xml").read_text()
-    assert "<type>tar.gz</type><classifier>all</classifier><exclusions>" in pom
-    assert str(alone) == "org.example:widget:1.0:tar.gz:all"
+    assert "-Dartifact=org.example:widget:1.0:tar.gz:all" in (commands / "arguments").read_text()
 
 
 def test_the_class_path_is_every_jar_of_the_folder(tmp_path: Path) -> None:
