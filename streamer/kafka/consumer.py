@@ -124,12 +124,13 @@ class GroupConsumer:
         )
         self._consumer.subscribe([topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
 
-    def poll_batch(self, max_records: int, wait_seconds: float) -> PolledBatch | None:
-        """The next records: waits for the first one, then takes all that have already arrived.
+    def poll_batch(self, max_records: int, wait_seconds: float, linger_seconds: float) -> PolledBatch | None:
+        """The next records: waits for the first one, then for a full batch while it lingers.
 
         Args:
             max_records: At most so many.
             wait_seconds: How long to wait for the first.
+            linger_seconds: How long to wait for the others once the first is there; 0 takes what has arrived.
 
         Returns:
             None if nothing came.
@@ -139,11 +140,11 @@ class GroupConsumer:
             Exception: Whatever the listener raised.
         """
         try:
-            # consume(n, timeout) waits until n records or the timeout, so ask for one and then for what is there.
+            # consume(n, timeout) waits until n records or the timeout, so ask for one first.
             messages = self._consumer.consume(1, wait_seconds)
             if messages and max_records > 1:
                 generation = self._generation
-                more = self._consumer.consume(max_records - 1, 0)
+                more = self._consumer.consume(max_records - 1, linger_seconds)
                 # A rebalance during the second call: the first record belongs to a generation that has ended.
                 messages = messages + more if generation == self._generation else more
         except ck.KafkaException as exception:
@@ -200,7 +201,7 @@ class GroupConsumer:
                 low_high = self._consumer.get_watermark_offsets(ck.TopicPartition(self._topic, partition), cached=True)
             except ck.KafkaException:
                 continue
-            if low_high is not None and low_high[1] >= 0:
+            if low_high[1] >= 0:
                 ends[partition] = low_high[1]
         return ends
 

@@ -1,0 +1,234 @@
+"""The hot loop: poll, decode, route, predict, encode, publish, commit. One turn is one page.
+
+While the models answer batch k on their thread, and the commit of batch k-1 runs on another, the loop polls and
+decodes batch k+1. Batch k is published only after the commit of k-1 has returned, so the committed offsets never go
+backwards.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import structlog
+
+from streamer import errors
+from streamer.worker.caution import Caution
+from streamer.worker.commits import Commits
+from streamer.worker.committed_counts import CommittedCounts
+from streamer.worker.holds import Holds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from threading import Event
+
+    from streamer.kafka.consumer import Committed, GroupConsumer
+    from streamer.kafka.publisher import Publisher
+    from streamer.metrics import WorkerMetrics
+    from streamer.worker.outbox import EncodedBatch, Outbox
+    from streamer.worker.prepared import PreparedRouting
+    from streamer.worker.scoring import Scorer, Scoring
+
+IDLE_SECONDS = 0.1
+_RETRY_SECONDS = 0.5
+_FATAL = (errors.SlotInUse, errors.KafkaDenied, errors.TopicProblem)
+
+log = structlog.get_logger(__name__)
+
+
+class WorkerLoop:
+    """Answers the events of its partitions until it is asked to stop.
+
+    It is the consumer's assignment listener: `revoked` and `lost` leave nothing in flight when they return.
+
+    Args:
+        routing: The first revision to serve.
+        newest: The newest prepared revision; None: this endpoint has no routing any more.
+        connect: Makes the consumer, with this loop as its listener.
+        publisher: Where answers go.
+        outbox: Turns answers into messages.
+        scorer: Asks the models.
+        metrics: Told of everything.
+        stop: Set it to end the loop.
+    """
+
+    def __init__(
+        self,
+        *,
+        routing: PreparedRouting,
+        newest: Callable[[], PreparedRouting | None],
+        connect: Callable[[WorkerLoop], GroupConsumer],
+        publisher: Publisher,
+        outbox: Outbox,
+        scorer: Scorer,
+        metrics: WorkerMetrics,
+        stop: Event,
+    ) -> None:
+        self.routing = routing
+        self.positions: dict[int, int] = {}
+        self.last_turn_at = time.monotonic()
+        self._newest = newest
+        self._publisher = publisher
+        self._outbox = outbox
+        self._scorer = scorer
+        self._metrics = metrics
+        self._counts = CommittedCounts(metrics)
+        self._stop = stop
+        self._scoring: Scoring | None = None
+        self._caution = Caution(routing.endpoint.batch.max_records)
+        self._commits = Commits(publisher, self._committed)
+        self._consumer = connect(self)
+        self._holds = Holds(self._consumer, metrics)
+        self._count_loaded()
+
+    def run(self) -> None:
+        """Serves until stopped, or until the routing is withdrawn or wired to other topics.
+
+        Raises:
+            SlotInUse: Another worker keeps fencing this one.
+            KafkaDenied: The broker refuses us.
+            TopicProblem: A topic is gone.
+        """
+        try:
+            while not self._stop.is_set() and self._activate():
+                try:
+                    self._turn()
+                except _FATAL:
+                    raise
+                except (errors.KafkaError, errors.SchemaRegistryUnavailable) as failure:
+                    self._read_again(failure)
+                except Exception as failure:  # one record must not end the worker: find it
+                    log.exception("a batch failed unexpectedly; trying smaller ones")
+                    self._caution.suspect()
+                    self._read_again(failure)
+        finally:
+            self._leave()
+
+    def _turn(self) -> None:
+        self.last_turn_at = time.monotonic()
+        self._commits.raise_failure()
+        routing = self.routing
+        with self._timed("poll"):
+            if self._scoring is not None:  # its answers must not wait for more events
+                polled = self._consumer.poll_batch(self._caution.size, 0.0, 0.0)
+            else:
+                linger_seconds = routing.endpoint.batch.max_wait_ms / 1000
+                polled = self._consumer.poll_batch(self._caution.size, IDLE_SECONDS, linger_seconds)
+        scoring = None
+        if polled is not None:
+            self._caution.attempt(polled)
+            with self._timed("decode"):
+                events = routing.reader.read(polled, self._caution.quarantined(polled))
+            with self._timed("route"):
+                routed = routing.router.route(events.features, events.bucketing, events.id_bytes)
+            scoring = self._scorer.start(routing, events, routed)
+        previous, self._scoring = self._scoring, scoring
+        if previous is not None:
+            self._publish(previous)
+
+    def _publish(self, scoring: Scoring) -> None:
+        self._caution.attempt(scoring.events.polled)
+        with self._timed("await_predict"):
+            scored = scoring.serving.result()
+        with self._timed("encode"):
+            batch = self._outbox.encode(scoring, scored)
+        with self._timed("await_commit"):
+            self._commits.wait()
+        with self._timed("publish"):
+            self._publisher.begin()
+            self._commits.opened()
+            self._outbox.send(batch, self._publisher)
+        self._commits.start(batch)
+
+    # The consumer's listener.
+
+    def assigned(self, committed: Mapping[int, Committed]) -> None:
+        """New partitions, or the old ones from their committed offsets again."""
+        self._metrics.rebalances.inc()
+        self.positions = {p: where.offset for p, where in committed.items() if where.offset is not None}
+        self._holds.assigned(committed, self.routing.revision)
+        log.info("assigned", partitions=sorted(committed), positions=self.positions)
+
+    def revoked(self, partitions: Iterable[int]) -> None:
+        """Finishes the commit under way, drops the batch in hand."""
+        log.info("revoked", partitions=sorted(partitions))
+        self._settle()
+
+    def lost(self, partitions: Iterable[int]) -> None:
+        """As `revoked`: a commit under way carries the ended generation, so the broker decides."""
+        log.warning("lost: the group went on without this worker", partitions=sorted(partitions))
+        self._settle()
+
+    def _settle(self) -> None:
+        self._scoring = None
+        self.positions = {}
+        self._commits.settle()
+        self._holds.clear()
+
+    # What happens between and around the turns.
+
+    def _activate(self) -> bool:
+        """Swaps in the newest prepared routing; False if this loop cannot serve it."""
+        newest = self._newest()
+        if newest is None or not newest.same_wiring(self.routing):
+            return False
+        if newest is not self.routing:
+            log.info("activated", revision=newest.revision, before=self.routing.revision)
+            self.routing = newest
+            self._caution.resize(newest.endpoint.batch.max_records)
+            self._scorer.keep_shadows(newest)
+            self._count_loaded()
+        self._holds.release_due(self.routing.revision)
+        return True
+
+    def _read_again(self, failure: Exception) -> None:
+        """Throws away what is in flight and goes back to the committed offsets, however long the broker needs."""
+        log.warning("reading again from the committed offsets", reason=str(failure))
+        self._scoring = None
+        self._metrics.transactions.labels("aborted").inc()
+        while not self._stop.is_set():
+            self.last_turn_at = time.monotonic()
+            try:
+                self._commits.recover(failure)
+                self._consumer.rewind()
+            except _FATAL:
+                raise
+            except errors.KafkaError as again:
+                log.warning("the broker is not ready yet", reason=str(again))
+                failure = again
+            else:
+                if not isinstance(failure, errors.TransactionAborted):
+                    self._stop.wait(_RETRY_SECONDS)  # whatever it was, do not spin on it
+                return
+            self._stop.wait(_RETRY_SECONDS)
+
+    def _leave(self) -> None:
+        """Publishes nothing more: what was not committed is read again by the next owner."""
+        self._scoring = None
+        self._commits.settle()
+        try:
+            self._consumer.close()
+        finally:
+            self._commits.close()
+            self._publisher.close()
+
+    def _committed(self, batch: EncodedBatch) -> None:
+        self.positions.update(batch.positions.offsets)
+        self._caution.passed(batch.positions.offsets)
+        self._counts.committed(batch)
+
+    def _count_loaded(self) -> None:
+        self._metrics.routing_revision.set(self.routing.revision)
+        self._metrics.loaded_models.set(len(self.routing.models))
+
+    def end_offsets(self) -> dict[int, int]:
+        """Partition to its end as the last fetch saw it."""
+        return self._consumer.end_offsets()
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self._metrics.stage_seconds.labels(stage).observe(time.perf_counter() - started)

@@ -1,0 +1,181 @@
+"""From the answers of a batch to the messages of its transaction, each event's in its place."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import structlog
+
+from streamer.errors import EncodeError
+from streamer.kafka.log import Headers
+from streamer.kafka.publisher import Message, Positions
+from streamer.worker.holds import commit_metadata
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from streamer.kafka.publisher import Publisher
+    from streamer.metrics import WorkerMetrics
+    from streamer.worker.dead_letters import DeadLetter, DeadLetterWriter
+    from streamer.worker.events import EventBatch
+    from streamer.worker.inferences import Answers
+    from streamer.worker.scoring import Scored, Scoring
+    from streamer.worker.shadows import Shadows
+
+TRACING_HEADERS = frozenset({"traceparent", "tracestate"})
+
+log = structlog.get_logger(__name__)
+
+
+class Outgoing(NamedTuple):
+    """Messages for one topic, and the tracing headers of each; None if none of them has any."""
+
+    messages: list[Message]
+    traces: list[Headers] | None
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedBatch:
+    """One batch, ready to be published.
+
+    Attributes:
+        scoring: What it answers.
+        inferences: The serving and fallback inferences in the order of their events.
+        dead_letters: One for each polled record without an inference.
+        positions: Where the input ends.
+        counts: (variant, role) to the number of its inferences.
+    """
+
+    scoring: Scoring
+    inferences: Outgoing
+    dead_letters: list[DeadLetter]
+    positions: Positions
+    counts: dict[tuple[str, str], int]
+
+
+class Outbox:
+    """Encodes and sends batches.
+
+    Args:
+        events_topic: Named in dead letters and in the positions.
+        inferences_topic: Where serving and fallback inferences go.
+        shadow_topic: Where those of shadows go.
+        dead_letters: Writes those.
+        shadows: Delivers the shadows' answers.
+        metrics: Told what was dropped.
+        clock: Seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        *,
+        events_topic: str,
+        inferences_topic: str,
+        shadow_topic: str,
+        dead_letters: DeadLetterWriter,
+        shadows: Shadows,
+        metrics: WorkerMetrics,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._events_topic = events_topic
+        self._inferences_topic = inferences_topic
+        self._shadow_topic = shadow_topic
+        self._dead_letters = dead_letters
+        self._shadows = shadows
+        self._metrics = metrics
+        self._clock = clock
+
+    def encode(self, scoring: Scoring, scored: Scored) -> EncodedBatch:
+        """The serving messages of a batch."""
+        polled = scoring.events.polled
+        values = self._in_event_order(scoring, scored)
+        return EncodedBatch(
+            scoring=scoring,
+            inferences=_outgoing(scoring.events, values),
+            dead_letters=scoring.events.dead_letters + scored.dead_letters,
+            positions=Positions(
+                self._events_topic,
+                polled.positions,
+                commit_metadata(scoring.routing.revision),
+                polled.group_metadata,
+            ),
+            counts={(answers.variant, answers.role): len(answers.rows) for answers in scored.answers},
+        )
+
+    def send(self, batch: EncodedBatch, publisher: Publisher) -> None:
+        """Adds the batch, with the shadows' answers that are ready by now, to the publisher's open transaction."""
+        _send_in_order(publisher, self._inferences_topic, batch.inferences)
+        at_ms = int(self._clock() * 1000)
+        for letter in batch.dead_letters:
+            self._dead_letters.send(publisher, self._events_topic, batch.scoring.events.polled, letter, at_ms)
+        for answers in self._shadows.collect(batch.scoring.shadows):
+            self._send_shadow(publisher, batch, answers)
+
+    def _in_event_order(self, scoring: Scoring, scored: Scored) -> list[bytes | None]:
+        """The payload of each event's inference, n of them; None where it has none."""
+        if len(scored.answers) == 1 and len(scored.answers[0].rows) == len(scoring.events):
+            return list(self._encode(scoring, scored.answers[0]))
+        values: NDArray[np.object_] = np.full(len(scoring.events), None, dtype=object)
+        for answers in scored.answers:
+            encoded = self._encode(scoring, answers)
+            values[answers.rows] = np.fromiter(encoded, object, len(encoded))
+        return list(values)
+
+    def _encode(self, scoring: Scoring, answers: Answers) -> list[bytes]:
+        scored_at_us = int(self._clock() * 1_000_000)
+        return scoring.routing.encoder.encode(answers, scoring.events, scoring.routed.bucket, scored_at_us)
+
+    def _send_shadow(self, publisher: Publisher, batch: EncodedBatch, answers: Answers) -> None:
+        try:
+            values = self._encode(batch.scoring, answers)
+        except EncodeError as failure:  # a shadow never fails what it shadows
+            log.warning("a shadow's answers do not fit the output schema", variant=answers.variant, reason=str(failure))
+            self._metrics.shadow_dropped.labels(answers.variant, "encode").inc(len(answers.rows))
+            return
+        outgoing = _outgoing(batch.scoring.events, values, answers.rows)
+        _send_in_order(publisher, self._shadow_topic, outgoing)
+        batch.counts[(answers.variant, answers.role)] = len(values)
+
+
+def _outgoing(events: EventBatch, values: Sequence[bytes | None], rows: NDArray[np.int64] | None = None) -> Outgoing:
+    """Messages for all events, or for those at ``rows``, with the event's own key, partition and tracing headers."""
+    polled = events.polled
+    source = events.rows if rows is None else events.rows[rows]
+    everything = len(source) == len(polled)
+    keys = polled.keys if everything else [polled.keys[row] for row in source.tolist()]
+    partitions = polled.partitions[source].tolist()
+    answered = [
+        {"value": value, "key": key, "partition": partition}
+        for value, key, partition in zip(values, keys, partitions, strict=True)
+        if value is not None
+    ]
+    if polled.headers is None:
+        return Outgoing(answered, None)
+    traces = [
+        [header for header in polled.headers[row] or [] if header[0] in TRACING_HEADERS]
+        for row, value in zip(source.tolist(), values, strict=True)
+        if value is not None
+    ]
+    return Outgoing(answered, traces if any(traces) else None)
+
+
+def _send_in_order(publisher: Publisher, topic: str, outgoing: Outgoing) -> None:
+    """Sends messages in their order: in one call, but for those with headers, which go one by one."""
+    if outgoing.traces is None:
+        publisher.send_batch(topic, outgoing.messages)
+        return
+    run: list[Message] = []
+    for message, trace in zip(outgoing.messages, outgoing.traces, strict=True):
+        if not trace:
+            run.append(message)
+            continue
+        if run:
+            publisher.send_batch(topic, run)
+            run = []
+        publisher.send(topic, message["value"], message["key"], message["partition"], trace)
+    if run:
+        publisher.send_batch(topic, run)
