@@ -1,0 +1,103 @@
+"""Avro's variable-length integers, many at a time.
+
+A number is zigzag-coded to an unsigned one and written in groups of seven bits, lowest first, each but the
+last with its high bit set. Here a whole group sequence of up to eight bytes is read as one 64-bit word.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from streamer.avro.cursor import HIGH_BITS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from streamer.avro.cursor import Cursor
+
+_ONE = np.uint64(1)
+_LOW_BITS = np.uint64(0x7F7F7F7F7F7F7F7F)
+# One step of squeezing the unused high bits out: (what stays, what moves, by how many bits).
+_SQUEEZE = [
+    (np.uint64(0x007F007F007F007F), np.uint64(0x7F007F007F007F00), _ONE),
+    (np.uint64(0x00003FFF00003FFF), np.uint64(0x3FFF00003FFF0000), np.uint64(2)),
+    (np.uint64(0x000000000FFFFFFF), np.uint64(0x0FFFFFFF00000000), np.uint64(4)),
+]
+
+
+def zigzag_decode(raw: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Unsigned to signed: 0, 1, 2, 3 to 0, -1, 1, -2."""
+    return (raw >> _ONE).view(np.int64) ^ -((raw & _ONE).view(np.int64))
+
+
+def read_varints(cursor: Cursor, present: NDArray[np.bool_] | None = None) -> NDArray[np.uint64]:
+    """Reads one number of each row, still zigzag-coded, and moves on.
+
+    Numbers that are longer than needed or exceed 64 bits mark their row.
+
+    Args:
+        cursor: The rows.
+        present: Shape (n,): rows that have a number; the others do not move and yield anything.
+
+    Returns:
+        Shape (n,), dtype uint64.
+    """
+    position = cursor.position
+    first = cursor.buffer[position]
+    continued = first > 127
+    if present is not None:
+        continued &= present
+    count = np.count_nonzero(continued)
+    if count * 2 > len(first):
+        raw, lengths, bad = _long_varints(cursor, position)
+        if present is None:
+            position += lengths
+        else:
+            position += np.where(present, lengths, 0)
+            bad &= present
+        cursor.bad |= bad
+        return raw
+    raw = first.astype(np.uint64)
+    if count:
+        rows = np.flatnonzero(continued)
+        raw[rows], lengths, bad = _long_varints(cursor, position[rows])
+        cursor.bad[rows] |= bad
+        position[rows] += lengths - 1
+    position += 1 if present is None else present
+    return raw
+
+
+def _long_varints(
+    cursor: Cursor, position: NDArray[np.int64]
+) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.bool_]]:
+    """(raw, length in bytes, malformed) of numbers of any length."""
+    word: NDArray[np.uint64] = cursor.view("<u8")[position]
+    stops = ~word & HIGH_BITS
+    stop = stops & (~stops + _ONE)  # the lowest: the high bit of the last byte; 0 if there is none in 8 bytes
+    below = stop - _ONE  # all bits for stop = 0
+    word &= below
+    lengths: NDArray[np.int64] = (np.bitwise_count(below) >> 3).astype(np.int64)
+    lengths += 1
+    # A last byte of zero, but for the number 0 itself: longer than needed.
+    bad = (word < (stop >> np.uint64(7))) & (lengths > 1)
+    word &= _LOW_BITS
+    for stay, move, by in _SQUEEZE:
+        word = (word & stay) | ((word & move) >> by)
+    if lengths.max(initial=0) > 8:
+        rows = np.flatnonzero(lengths > 8)
+        word[rows], lengths[rows], bad[rows] = _longest_varints(cursor.buffer, position[rows], word[rows])
+    return word, lengths, bad
+
+
+def _longest_varints(
+    buffer: NDArray[np.uint8], position: NDArray[np.int64], low: NDArray[np.uint64]
+) -> tuple[NDArray[np.uint64], NDArray[Any], NDArray[np.bool_]]:
+    """Numbers of nine and ten bytes: (raw, length, malformed), given their lowest 56 bits."""
+    ninth, tenth = buffer[position + 8], buffer[position + 9]
+    is_nine = ninth < 128
+    raw = low | ((ninth & 127).astype(np.uint64) << np.uint64(56))
+    raw |= np.where(is_nine, 0, tenth & 1).astype(np.uint64) << np.uint64(63)
+    bad = np.where(is_nine, ninth == 0, tenth != 1)
+    return raw, np.where(is_nine, 9, 10), bad
