@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Discriminator, Field, StringConstraints, Tag, model_validator
 
 from streamer.records.model_version import Frozen, ModelVersion, Name, Sha256
 
@@ -24,6 +24,8 @@ BasedOn = Annotated[int, Field(ge=0)]
 
 MAX_VARIANTS = 100
 MAX_SEGMENTS = 1000
+MAX_ARMS = 1000
+"""Of all lists of one routing together, counting a variant once per role."""
 
 
 class FramingName(StrEnum):
@@ -138,11 +140,23 @@ class ResolvedModel(Frozen):
     sha256: Sha256
 
 
+def _is_resolved(model: Any) -> str:
+    if isinstance(model, ResolvedModel) or (isinstance(model, dict) and "sha256" in model):
+        return "resolved"
+    return "selector"
+
+
+ModelReference = Annotated[
+    Annotated[ModelSelector, Tag("selector")] | Annotated[ResolvedModel, Tag("resolved")],
+    Discriminator(_is_resolved),
+]
+
+
 class Variant(Frozen):
-    """One arm of a routing; ``Variant`` as people write it."""
+    """One arm of a routing. ``model`` is a selector as people write it, a UUID with sha256 when resolved."""
 
     variant: Name
-    model: ModelSelector | ResolvedModel
+    model: ModelReference
 
 
 class ServingVariant(Variant):
@@ -194,3 +208,20 @@ class RoutingDocument(Frozen):
 
 
 Document = Annotated[EndpointDocument | RoutingDocument, Field(discriminator="kind")]
+
+DOCUMENT_TYPES: dict[str, type[EndpointDocument] | type[RoutingDocument]] = {
+    "endpoint": EndpointDocument,
+    "routing": RoutingDocument,
+}
+
+
+def document_key(document: EndpointDocument | RoutingDocument) -> str:
+    """Its key on the config topic: ``endpoint/<name>`` or ``routing/<name>``."""
+    if isinstance(document, EndpointDocument):
+        return f"endpoint/{document.name}"
+    return f"routing/{document.endpoint}"
+
+
+def to_json(document: EndpointDocument | RoutingDocument) -> bytes:
+    """The document as it stands on the log: JSON with every key, so that a later default cannot change its meaning."""
+    return document.model_dump_json(by_alias=True).encode()

@@ -1,0 +1,1 @@
+"""Tests of routing: bucketing, segments, admission, validation."""
