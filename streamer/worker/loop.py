@@ -51,6 +51,8 @@ class WorkerLoop:
         outbox: Turns answers into messages.
         scorer: Asks the models.
         metrics: Told of everything.
+        first_output_partitions: How many partitions the output topics have.
+        output_partitions: Asks the broker for that again.
         stop: Set it to end the loop.
     """
 
@@ -64,6 +66,8 @@ class WorkerLoop:
         outbox: Outbox,
         scorer: Scorer,
         metrics: WorkerMetrics,
+        first_output_partitions: int,
+        output_partitions: Callable[[], int],
         stop: Event,
     ) -> None:
         self.routing = routing
@@ -80,7 +84,7 @@ class WorkerLoop:
         self._caution = Caution(routing.endpoint.batch.max_records)
         self._commits = Commits(publisher, self._committed)
         self._consumer = connect(self)
-        self._holds = Holds(self._consumer, metrics)
+        self._holds = Holds(self._consumer, metrics, first_output_partitions, output_partitions)
         self._count_loaded()
 
     def run(self) -> None:
@@ -226,6 +230,10 @@ class WorkerLoop:
     def end_offsets(self) -> dict[int, int]:
         """Partition to its end as the last fetch saw it."""
         return self._consumer.end_offsets()
+
+    def trouble(self) -> str | None:
+        """What an operator should know; None when all is well."""
+        return self._holds.trouble()
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

@@ -1,0 +1,286 @@
+"""The worker process: everything around the hot loop, wired together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import structlog
+
+import streamer
+from streamer import errors
+from streamer.kafka.at_least_once import AtLeastOncePublisher
+from streamer.kafka.consumer import GroupConsumer
+from streamer.kafka.exactly_once import ExactlyOncePublisher
+from streamer.kafka.topics import TopicAdmin
+from streamer.metrics import WorkerMetrics
+from streamer.records.worker_status import ModelStatus, PartitionStatus, WorkerState, WorkerStatus
+from streamer.routing.documents import Delivery
+from streamer.worker.dead_letters import DeadLetterWriter
+from streamer.worker.follower import RoutingFollower
+from streamer.worker.http_server import WorkerHttpServer
+from streamer.worker.loop import WorkerLoop
+from streamer.worker.outbox import Outbox
+from streamer.worker.scoring import Scorer
+from streamer.worker.shadows import Shadows
+from streamer.worker.slot import refuse_slot_in_use
+from streamer.worker.status_reporter import HEARTBEAT_SECONDS, StatusReporter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from streamer.config import Settings
+    from streamer.kafka.publisher import Publisher
+    from streamer.worker.follower import Prepare
+    from streamer.worker.prepared import PreparedRouting
+
+_STUCK_SECONDS = 120.0
+_RETRY_SECONDS = 1.0
+_DEFAULT_MAX_MESSAGE_BYTES = 1_048_588
+
+log = structlog.get_logger(__name__)
+
+
+class WorkerProcess:
+    """One worker: one endpoint, one slot.
+
+    Args:
+        settings: All settings.
+        endpoint: Which endpoint it serves.
+        slot: Makes its transactional ids stable; no two live workers of an endpoint share one.
+        prepare: Turns an admitted pair of documents into what the loop runs.
+    """
+
+    def __init__(self, settings: Settings, endpoint: str, slot: int, prepare: Prepare) -> None:
+        self._settings = settings
+        self._kafka = settings.kafka
+        self._endpoint = endpoint
+        self._slot = slot
+        self._instance = uuid4()
+        self._started_at = time.time()
+        self._stop = threading.Event()
+        self._metrics = WorkerMetrics()
+        self._loop: WorkerLoop | None = None
+        self._trouble: str | None = None
+        self._state = WorkerState.starting
+        self._http: WorkerHttpServer | None = None
+        self._reporter = StatusReporter(self._kafka, self.describe)
+        self._follower = RoutingFollower(self._kafka, endpoint, prepare, self._reporter.changed)
+
+    def run(self) -> None:
+        """Serves until SIGTERM or SIGINT.
+
+        Raises:
+            SlotInUse: Another live worker holds the slot.
+            KafkaError: The broker refuses us.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stop())
+        refuse_slot_in_use(self._kafka, f"{self._endpoint}/{self._slot}")
+        if self._settings.http.port is not None:
+            self._http = WorkerHttpServer(self._settings.http, self._metrics.registry, self._health, self._ready)
+            log.info("listening", address=self._http.address)
+        self._reporter.start()
+        self._follower.start()
+        try:
+            while not self._stop.is_set():
+                routing = self._follower.newest()
+                if routing is None:
+                    self._stop.wait(0.1)
+                else:
+                    self._serve(routing)
+            self._state = WorkerState.stopped
+        except BaseException:
+            self._state = WorkerState.stopped
+            raise
+        finally:
+            self._follower.close()
+            self._reporter.close()
+            if self._http is not None:
+                self._http.close()
+
+    def stop(self) -> None:
+        """Asks the worker to finish what is being committed and leave."""
+        if self._state is not WorkerState.stopped:
+            self._state = WorkerState.stopping
+        self._stop.set()
+        self._reporter.changed()
+
+    def _serve(self, routing: PreparedRouting) -> None:
+        """One run of the loop: until stopped, or until the documents wire the endpoint otherwise."""
+        try:
+            partitions, dead_letter_bytes = self._check_topics(routing)
+            shadows = Shadows(self._metrics)
+            scorer = Scorer(self._metrics, shadows)
+            endpoint = routing.endpoint
+            consumers: list[GroupConsumer] = []
+
+            def connect(loop: WorkerLoop) -> GroupConsumer:
+                assert endpoint.events.topic is not None
+                group = f"{self._kafka.topic_prefix}streamer.{self._endpoint}"
+                name = f"streamer-{self._endpoint}-{self._slot}"
+                consumers.append(GroupConsumer(self._kafka, endpoint.events.topic, group, loop, name))
+                return consumers[0]
+
+            def commit(positions: Mapping[int, int], metadata: str) -> None:
+                consumers[0].commit(positions, metadata)
+
+            publisher: Publisher
+            transactional_id = f"{self._kafka.topic_prefix}streamer-{self._endpoint}-{self._slot}"
+            if endpoint.delivery is Delivery.exactly_once:
+                publisher = ExactlyOncePublisher(self._kafka, transactional_id)
+                publisher.open()
+            else:
+                publisher = AtLeastOncePublisher(self._kafka, transactional_id, commit)
+            self._loop = WorkerLoop(
+                routing=routing,
+                newest=self._follower.newest,
+                connect=connect,
+                publisher=publisher,
+                outbox=self._outbox(routing, shadows, dead_letter_bytes),
+                scorer=scorer,
+                metrics=self._metrics,
+                output_partitions=lambda: self._output_partitions(routing),
+                first_output_partitions=partitions,
+                stop=self._stop,
+            )
+        except (errors.KafkaUnavailable, errors.ProducerLost, errors.TopicProblem) as failure:
+            self._set_trouble(str(failure))
+            self._stop.wait(_RETRY_SECONDS)
+            return
+        self._set_trouble(None)
+        if not self._stop.is_set():
+            self._state = WorkerState.serving
+        self._reporter.changed()
+        try:
+            self._loop.run()
+        finally:
+            self._loop = None
+            scorer.close()
+            shadows.close()
+            if not self._stop.is_set():
+                self._state = WorkerState.starting
+            self._reporter.changed()
+
+    def _outbox(self, routing: PreparedRouting, shadows: Shadows, dead_letter_bytes: int) -> Outbox:
+        endpoint = routing.endpoint
+        topics = (endpoint.events.topic, endpoint.output.topic, endpoint.topics.shadow, endpoint.topics.dead_letters)
+        events, inferences, shadow, dead_letters = topics
+        assert events is not None
+        assert inferences is not None
+        assert shadow is not None
+        assert dead_letters is not None
+        return Outbox(
+            events_topic=events,
+            inferences_topic=inferences,
+            shadow_topic=shadow,
+            dead_letters=DeadLetterWriter(dead_letters, f"{self._endpoint}/{self._slot}", dead_letter_bytes),
+            shadows=shadows,
+            metrics=self._metrics,
+        )
+
+    def _check_topics(self, routing: PreparedRouting) -> tuple[int, int]:
+        """The output topics' partitions, and the dead letters' limit in bytes.
+
+        Raises:
+            TopicProblem: A topic is missing.
+        """
+        endpoint = routing.endpoint
+        dead_letters = endpoint.topics.dead_letters
+        names = {endpoint.events.topic, endpoint.output.topic, endpoint.topics.shadow, dead_letters}
+        found = TopicAdmin(self._kafka).describe({name for name in names if name is not None})
+        missing = sorted(name for name in names if name is not None and name not in found)
+        if missing:
+            raise errors.TopicProblem(
+                f"missing: {', '.join(missing)}",
+                where=f"endpoint {self._endpoint}",
+                advice="`streamer apply` creates the topics of an endpoint",
+            )
+        limit = found[dead_letters].config.get("max.message.bytes") if dead_letters is not None else None
+        outputs = [found[name].partitions for name in (endpoint.output.topic, endpoint.topics.shadow) if name]
+        return min(outputs), int(limit or _DEFAULT_MAX_MESSAGE_BYTES)
+
+    def _output_partitions(self, routing: PreparedRouting) -> int:
+        return self._check_topics(routing)[0]
+
+    # What others see of it.
+
+    def describe(self) -> WorkerStatus:
+        """The worker's status now."""
+        loop, follower = self._loop, self._follower.state
+        routing = loop.routing if loop is not None else None
+        partitions = self._partitions(loop)
+        trouble = self._trouble or follower.waiting_for or (loop.trouble() if loop is not None else None)
+        if follower.refused is not None:
+            trouble = f"revision {follower.refused.revision} cannot be prepared: {follower.refused.reason}"
+        state = self._state
+        if state is WorkerState.serving and trouble is not None:
+            state = WorkerState.degraded
+        self._metrics.degraded.set(1 if state is WorkerState.degraded else 0)
+        return WorkerStatus(
+            worker=f"{self._endpoint}/{self._slot}",
+            endpoint=self._endpoint,
+            slot=self._slot,
+            instance=self._instance,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            version=streamer.__version__,
+            state=state,
+            at=time.time(),
+            started_at=self._started_at,
+            heartbeat_seconds=HEARTBEAT_SECONDS,
+            endpoint_revision=routing.endpoint_revision if routing is not None else None,
+            routing_revision=routing.revision if routing is not None else None,
+            preparing=follower.preparing,
+            refused=follower.refused,
+            degraded=trouble,
+            partitions=partitions,
+            models=_models(routing) if routing is not None else (),
+            http=self._http.address if self._http is not None else None,
+        )
+
+    def _partitions(self, loop: WorkerLoop | None) -> tuple[PartitionStatus, ...]:
+        if loop is None:
+            return ()
+        ends = loop.end_offsets()
+        statuses = []
+        for partition, position in sorted(dict(loop.positions).items()):
+            end = max(ends.get(partition, position), position)
+            self._metrics.lag_records.labels(str(partition)).set(end - position)
+            statuses.append(PartitionStatus(partition=partition, position=position, end=end, lag=end - position))
+        return tuple(statuses)
+
+    def _health(self) -> tuple[bool, dict[str, Any]]:
+        loop = self._loop
+        silent = time.monotonic() - loop.last_turn_at if loop is not None else 0.0
+        return silent < _STUCK_SECONDS, {"seconds_since_last_turn": round(silent, 3)}
+
+    def _ready(self) -> tuple[bool, dict[str, Any]]:
+        status = self.describe()
+        ready = status.state in {WorkerState.serving, WorkerState.degraded}
+        return ready, {"state": status.state, "routing_revision": status.routing_revision, "reason": status.degraded}
+
+    def _set_trouble(self, trouble: str | None) -> None:
+        if trouble != self._trouble:
+            self._trouble = trouble
+            if trouble is not None:
+                log.warning("not serving", reason=trouble)
+            self._reporter.changed()
+
+
+def _models(routing: PreparedRouting) -> tuple[ModelStatus, ...]:
+    return tuple(
+        ModelStatus(
+            variant=arm.variant,
+            role=arm.role,
+            uuid=arm.model_uuid,
+            name=routing.versions[arm.model_uuid].name,
+            version=routing.versions[arm.model_uuid].version,
+        )
+        for arm in routing.router.arms
+    )
