@@ -1,7 +1,7 @@
 """From the bytes of a log record to a document, for any bytes: hostile ones end as a `Problem`, never as a crash.
 
-Size, depth and repeated keys are checked before anything is built from the values, and nothing here depends on how
-deep the caller's stack is, so that every process comes to the same verdict.
+Size, depth, number of parts and repeated keys are checked before anything is built from the values, and nothing here
+depends on how deep the caller's stack is, so that every process comes to the same verdict.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from streamer.routing.problems import Problem, from_pydantic
 MAX_DOCUMENT_BYTES = 4 * 2**20
 MAX_DEPTH = 64
 """Of lists and objects within each other; an Avro schema with nested records stays far below."""
+MAX_CONTAINERS = 100_000
+"""Lists and objects in one document."""
 
 
 class DocumentUnreadable(Exception):
@@ -50,7 +52,7 @@ def parse_document(value: bytes, kind: str) -> EndpointDocument | RoutingDocumen
 
 
 def parse_json(value: bytes) -> Any:
-    """Reads strict JSON: UTF-8, finite numbers, no key twice, `MAX_DOCUMENT_BYTES` and `MAX_DEPTH` kept.
+    """Reads strict JSON: UTF-8, finite numbers, no key twice, within the three limits above.
 
     Raises:
         DocumentUnreadable: It is not.
@@ -61,8 +63,7 @@ def parse_json(value: bytes) -> Any:
         content = orjson.loads(value)
     except orjson.JSONDecodeError as error:
         raise _unreadable(f"is not JSON: {error}") from error
-    if _is_too_deep(content):
-        raise _unreadable(f"lists and objects stand more than {MAX_DEPTH} deep in each other")
+    _check_size(content)
     repeated: list[str] = []
 
     def note_repeated(pairs: list[tuple[str, Any]]) -> None:
@@ -80,8 +81,9 @@ def parse_json(value: bytes) -> Any:
     return content
 
 
-def _is_too_deep(content: Any) -> bool:
+def _check_size(content: Any) -> None:
     level = [content]
+    containers = 0
     for _ in range(MAX_DEPTH + 1):
         level = [
             child
@@ -90,9 +92,12 @@ def _is_too_deep(content: Any) -> bool:
             for child in (value.values() if isinstance(value, dict) else value)
             if isinstance(child, dict | list)
         ]
+        containers += len(level)
+        if containers > MAX_CONTAINERS:
+            raise _unreadable(f"more than {MAX_CONTAINERS:,} lists and objects")
         if not level:
-            return False
-    return True
+            return
+    raise _unreadable(f"lists and objects stand more than {MAX_DEPTH} deep in each other")
 
 
 def _unreadable(what: str, location: tuple[str | int, ...] = ()) -> DocumentUnreadable:

@@ -51,8 +51,13 @@ def in_one_line(problems: Iterable[Problem], at_most: int = 10) -> str:
 _BRANCHES = {"selector", "resolved", "str", "int", "bool", "float", "dict[str,any]", "constrained-str"}
 
 
+_MAX_ERRORS = 1000
+
+
 def from_pydantic(error: ValidationError, at_most: int = 100) -> list[Problem]:
     """The problems that pydantic found, in words and with locations as the document's writer knows them."""
+    if error.error_count() > _MAX_ERRORS:  # spelling out a million of them takes seconds
+        return [Problem((), f"{error.error_count():,} things are wrong with it: it is no {error.title}")]
     problems: dict[tuple[Location, str], Problem] = {}
     for found in error.errors(include_url=False, include_input=True)[:at_most]:
         location = _document_location(found["loc"])

@@ -202,6 +202,8 @@ def test_a_million_arms_are_refused() -> None:
     few = as_json(routing(serve=[arm("a")], models=[model_version(1)]))
     many = few.replace(b'"serve":[', b'"serve":[' + b"{}," * 1_000_000)
     refused(fold(with_endpoint(), R, many), "malformed")
+    most = few.replace(b'"serve":[', b'"serve":[' + b"{}," * 90_000)
+    assert "no RoutingDocument" in refused(fold(with_endpoint(), R, most), "malformed").reason
 
 
 @pytest.mark.parametrize(
