@@ -101,3 +101,63 @@ def _longest_varints(
     raw |= np.where(is_nine, 0, tenth & 1).astype(np.uint64) << np.uint64(63)
     bad = np.where(is_nine, ninth == 0, tenth != 1)
     return raw, np.where(is_nine, 9, 10), bad
+
+
+# The same steps backwards, for writing: (what stays, what moves, by how many bits).
+_SPREAD = [
+    (np.uint64(0x000000000FFFFFFF), np.uint64(0x00FFFFFFF0000000), np.uint64(4)),
+    (np.uint64(0x00003FFF00003FFF), np.uint64(0x0FFFC0000FFFC000), np.uint64(2)),
+    (np.uint64(0x007F007F007F007F), np.uint64(0x3F803F803F803F80), _ONE),
+]
+_THRESHOLDS = [1 << (7 * groups) for groups in range(1, 10)]
+# The high bits of a number of so many bytes, as far as the first eight bytes go.
+_CONTINUED = np.array(
+    [0] + [sum(0x80 << (8 * byte) for byte in range(min(length - 1, 8))) for length in range(1, 11)], np.uint64
+)
+
+
+def zigzag_encode(values: NDArray[Any]) -> NDArray[np.uint64]:
+    """Signed to unsigned: 0, -1, 1, -2 to 0, 1, 2, 3."""
+    wide = values.astype(np.int64, copy=False)
+    return ((wide << 1) ^ (wide >> 63)).view(np.uint64)
+
+
+def varint_words(raw: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.int64] | int]:
+    """The first eight bytes of each number as they are written, and how many bytes it takes.
+
+    Args:
+        raw: Zigzag-coded numbers, shape (n,).
+
+    Returns:
+        Words to be stored little-endian, shape (n,); lengths of 1 to 10, shape (n,), or one for all.
+    """
+    if not len(raw):
+        return raw, 1
+    fewest, most = (varint_length(int(bound)) for bound in (raw.min(), raw.max()))
+    lengths: NDArray[np.int64] | int = fewest
+    if fewest < most:
+        lengths = np.full(len(raw), fewest, np.int64)
+        for threshold in _THRESHOLDS[fewest - 1 : most - 1]:
+            lengths += raw >= np.uint64(threshold)
+    if most == 1:
+        return raw, lengths
+    word = raw
+    for stay, move, by in _SPREAD:
+        word = (word & stay) | ((word & move) << by)
+    return word | _CONTINUED[lengths], lengths
+
+
+def varint_length(raw: int) -> int:
+    """The bytes that one zigzag-coded number takes."""
+    return max(1, (raw.bit_length() + 6) // 7)
+
+
+def varint_bytes(value: int) -> bytes:
+    """One int or long as it is written."""
+    raw = (value << 1) ^ (value >> 63)
+    data = bytearray()
+    while raw > 127:
+        data.append(raw & 127 | 128)
+        raw >>= 7
+    data.append(raw)
+    return bytes(data)
