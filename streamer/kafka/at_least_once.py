@@ -57,10 +57,10 @@ class AtLeastOncePublisher:
         """Starts a batch."""
         self._failed = None
 
-    def send_batch(self, topic: str, messages: list[Message]) -> None:
-        """Adds messages without headers."""
+    def send_batch(self, topic: str, partition: int, messages: list[Message]) -> None:
+        """Adds messages without headers for one partition."""
         try:
-            sent = self._producer.produce_batch(topic, messages, on_delivery=self._delivered)
+            sent = self._producer.produce_batch(topic, messages, partition, on_delivery=self._delivered)
         except (ck.KafkaException, BufferError) as exception:
             raise errors.TransactionAborted(f"writing to {topic} failed: {exception}") from exception
         if sent < len(messages):

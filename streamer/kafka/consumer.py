@@ -60,7 +60,7 @@ class AssignmentListener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PolledBatch:
-    """Records as they came from the broker, columns of n records in the order of each partition.
+    """Records as they came from the broker, columns of n records: partition by partition, each in its order.
 
     Attributes:
         values: Payloads; None for a tombstone.
@@ -281,9 +281,13 @@ class GroupConsumer:
 
     def _batch(self, messages: list[Any]) -> PolledBatch:
         partitions = np.array([m.partition() for m in messages], np.int32)
+        if (partitions[1:] < partitions[:-1]).any():  # runs of one partition let what follows work on slices
+            order = np.argsort(partitions, kind="stable")
+            partitions = partitions[order]
+            messages = [messages[row] for row in order.tolist()]
         offsets = np.array([m.offset() for m in messages], np.int64)
+        last = np.flatnonzero(np.append(partitions[1:] != partitions[:-1], True))
         headers = [m.headers() for m in messages]
-        positions = {int(p): int(offsets[partitions == p][-1]) + 1 for p in np.unique(partitions)}
         return PolledBatch(
             values=[m.value() for m in messages],
             keys=[m.key() for m in messages],
@@ -291,6 +295,6 @@ class GroupConsumer:
             offsets=offsets,
             timestamps_ms=np.array([m.timestamp()[1] for m in messages], np.int64),
             headers=headers if any(headers) else None,
-            positions=positions,
+            positions=dict(zip(partitions[last].tolist(), (offsets[last] + 1).tolist(), strict=True)),
             group_metadata=self._group_metadata,
         )

@@ -66,9 +66,9 @@ class _TransactionalProducer:
     def begin(self) -> None:
         self._step("beginning", self._producer.begin_transaction)
 
-    def send_batch(self, topic: str, messages: list[Message]) -> None:
+    def send_batch(self, topic: str, partition: int, messages: list[Message]) -> None:
         try:
-            sent = self._producer.produce_batch(topic, messages)
+            sent = self._producer.produce_batch(topic, messages, partition)
         except (ck.KafkaException, BufferError) as exception:
             raise errors.TransactionAborted(f"writing to {topic} failed: {exception}") from exception
         if sent < len(messages):
@@ -165,9 +165,9 @@ class ExactlyOncePublisher:
         self._watching_fences(self._producers[self._turn].begin)
         self._in_transaction = True
 
-    def send_batch(self, topic: str, messages: list[Message]) -> None:
-        """Adds messages without headers."""
-        self._producers[self._turn].send_batch(topic, messages)
+    def send_batch(self, topic: str, partition: int, messages: list[Message]) -> None:
+        """Adds messages without headers for one partition."""
+        self._producers[self._turn].send_batch(topic, partition, messages)
 
     def send(self, topic: str, value: bytes | None, key: bytes | None, partition: int | None, headers: Headers) -> None:
         """Adds one message with headers."""

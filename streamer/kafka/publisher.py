@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from streamer.kafka.log import Headers
 
 Message = dict[str, Any]
-"""``value``, ``key`` and ``partition`` as ``produce_batch`` takes them."""
+"""``value`` and ``key``, as ``produce_batch`` takes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,11 @@ class Publisher(Protocol):
     def begin(self) -> None:
         """Starts a batch. The one before must have been committed or aborted."""
 
-    def send_batch(self, topic: str, messages: list[Message]) -> None:
-        """Adds messages without headers. Nothing is waited for."""
+    def send_batch(self, topic: str, partition: int, messages: list[Message]) -> None:
+        """Adds messages without headers for one partition. Nothing is waited for.
+
+        One partition a call: ``produce_batch`` takes a ``partition`` in each message and does not heed it.
+        """
 
     def send(self, topic: str, value: bytes | None, key: bytes | None, partition: int | None, headers: Headers) -> None:
         """Adds one message with headers; ``partition`` None leaves it to the partitioner."""

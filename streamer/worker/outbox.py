@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -32,8 +33,9 @@ log = structlog.get_logger(__name__)
 
 
 class Outgoing(NamedTuple):
-    """Messages for one topic, and the tracing headers of each; None if none of them has any."""
+    """Messages for one partition, and the tracing headers of each; None if none of them has any."""
 
+    partition: int
     messages: list[Message]
     traces: list[Headers] | None
 
@@ -51,7 +53,7 @@ class EncodedBatch:
     """
 
     scoring: Scoring
-    inferences: Outgoing
+    inferences: list[Outgoing]
     dead_letters: list[DeadLetter]
     positions: Positions
     counts: dict[tuple[str, str], int]
@@ -141,41 +143,55 @@ class Outbox:
         batch.counts[(answers.variant, answers.role)] = len(values)
 
 
-def _outgoing(events: EventBatch, values: Sequence[bytes | None], rows: NDArray[np.int64] | None = None) -> Outgoing:
+def _outgoing(
+    events: EventBatch, values: Sequence[bytes | None], rows: NDArray[np.int64] | None = None
+) -> list[Outgoing]:
     """Messages for all events, or for those at ``rows``, with the event's own key, partition and tracing headers."""
     polled = events.polled
     source = events.rows if rows is None else events.rows[rows]
+    if not len(source):
+        return []
     everything = len(source) == len(polled)
     keys = polled.keys if everything else [polled.keys[row] for row in source.tolist()]
-    partitions = polled.partitions[source].tolist()
-    answered = [
-        {"value": value, "key": key, "partition": partition}
-        for value, key, partition in zip(values, keys, partitions, strict=True)
-        if value is not None
-    ]
-    if polled.headers is None:
-        return Outgoing(answered, None)
+    partitions = polled.partitions[source]
+    firsts = np.flatnonzero(np.append(True, partitions[1:] != partitions[:-1])).tolist()
+    outgoing = []
+    for first, end in pairwise([*firsts, len(source)]):
+        messages = [
+            {"value": value, "key": key}
+            for value, key in zip(values[first:end], keys[first:end], strict=True)
+            if value is not None
+        ]
+        traces = None if polled.headers is None else _traces(polled.headers, source[first:end], values[first:end])
+        outgoing.append(Outgoing(int(partitions[first]), messages, traces))
+    return outgoing
+
+
+def _traces(
+    headers: list[Headers | None], source: NDArray[np.int64], values: Sequence[bytes | None]
+) -> list[Headers] | None:
     traces = [
-        [header for header in polled.headers[row] or [] if header[0] in TRACING_HEADERS]
+        [header for header in headers[row] or [] if header[0] in TRACING_HEADERS]
         for row, value in zip(source.tolist(), values, strict=True)
         if value is not None
     ]
-    return Outgoing(answered, traces if any(traces) else None)
+    return traces if any(traces) else None
 
 
-def _send_in_order(publisher: Publisher, topic: str, outgoing: Outgoing) -> None:
-    """Sends messages in their order: in one call, but for those with headers, which go one by one."""
-    if outgoing.traces is None:
-        publisher.send_batch(topic, outgoing.messages)
-        return
-    run: list[Message] = []
-    for message, trace in zip(outgoing.messages, outgoing.traces, strict=True):
-        if not trace:
-            run.append(message)
+def _send_in_order(publisher: Publisher, topic: str, outgoing: list[Outgoing]) -> None:
+    """Sends messages in their order: in one call a partition, but for those with headers, which go one by one."""
+    for partition, messages, traces in outgoing:
+        if traces is None:
+            publisher.send_batch(topic, partition, messages)
             continue
+        run: list[Message] = []
+        for message, trace in zip(messages, traces, strict=True):
+            if not trace:
+                run.append(message)
+                continue
+            if run:
+                publisher.send_batch(topic, partition, run)
+                run = []
+            publisher.send(topic, message["value"], message["key"], partition, trace)
         if run:
-            publisher.send_batch(topic, run)
-            run = []
-        publisher.send(topic, message["value"], message["key"], message["partition"], trace)
-    if run:
-        publisher.send_batch(topic, run)
+            publisher.send_batch(topic, partition, run)
