@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, StringConstraints
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 """Names of endpoints, models, variants and tags: usable in topic names and metric labels as they are."""
@@ -41,16 +41,23 @@ class TensorSpec(Frozen):
     Attributes:
         name: The name that the artifact gives it.
         dtype: A numpy name (``float32``, ``int64``, ``bool``), ``string``, or ``map`` (class label to probability).
+            ``object`` for what only Python names (the labels of a river classifier).
         shape: Sizes of the axes; None where any size fits. The first axis is the batch.
+        labels: What the columns of an output (n, k), or the keys of a ``map``, stand for, where the artifact says.
     """
 
     name: str
     dtype: str
     shape: tuple[int | None, ...]
+    labels: tuple[StrictBool | StrictInt | StrictStr, ...] | None = None
 
 
 class Signature(Frozen):
-    """What an artifact takes and gives, as its runtime read it from the artifact."""
+    """What an artifact takes and gives, as its runtime read it from the artifact.
+
+    Attributes:
+        inputs: Empty when the artifact takes columns of any name and type.
+    """
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]

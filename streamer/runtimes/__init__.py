@@ -1,0 +1,1 @@
+"""Executing model artifacts: one runtime per format, and the binding of a model to an endpoint's schemas."""
