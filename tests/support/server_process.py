@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import streamer.broker.guardian
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 class ServerProcess:
@@ -21,11 +21,13 @@ class ServerProcess:
     Args:
         name: What it is, for failures.
         command: Its command line; `{folder}` stands for its temporary folder.
+        files: Files to put into that folder first, by name.
     """
 
-    def __init__(self, name: str, command: Sequence[str]) -> None:
+    def __init__(self, name: str, command: Sequence[str], files: Mapping[str, str] | None = None) -> None:
         self._name = name
         self._command = command
+        self._files = files or {}
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._guardian: subprocess.Popen[bytes] | None = None
 
@@ -40,6 +42,8 @@ class ServerProcess:
         self._folder = tempfile.TemporaryDirectory(prefix="streamer-test-", ignore_cleanup_errors=True)
         data = self.folder / "data"
         data.mkdir()
+        for name, content in self._files.items():
+            (data / name).write_text(content, encoding="utf-8")
         command = [word.replace("{folder}", str(data)) for word in self._command]
         guardian = [sys.executable, "-I", streamer.broker.guardian.__file__]
         tied = ["tied", str(os.getpid()), str(self.folder / "log"), str(self.folder), "--"]
