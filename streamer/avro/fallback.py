@@ -60,6 +60,7 @@ class ComplexStep:
     def read(self, cursor: Cursor) -> None:
         """See `Step`."""
         values = np.empty(cursor.n, object)
+        cursor.settle_bytes()
         positions, ends = cursor.position.tolist(), cursor.end.tolist()
         for row in np.flatnonzero(~cursor.bad & (cursor.position <= cursor.end)).tolist():
             try:

@@ -10,20 +10,17 @@ from streamer.avro.avro_types import Enum, Primitive
 from streamer.avro.cursor import Cursor
 from streamer.avro.explanation import check_payload
 from streamer.avro.fallback import ComplexStep
+from streamer.avro.fixed_steps import FixedField, FixedRun, NullableRun, fixed_size
 from streamer.avro.leaves import leaves_of, root_record
 from streamer.avro.resolution import Complex, Nested, Node, Optional, Scalar, resolve
 from streamer.avro.steps import (
     EnumStep,
-    FixedField,
-    FixedRun,
     NestedStep,
-    NullableRun,
     NullBranch,
     OptionalStep,
     Step,
     TextStep,
     VarintStep,
-    fixed_size,
 )
 from streamer.avro.walker import Malformed
 
@@ -34,7 +31,8 @@ if TYPE_CHECKING:
     from streamer.avro.schema import Schema
     from streamer.records.columns import Column
 
-_WIDEST_GATHER_BYTES = 64
+# Texts are gathered in blocks of 64 bytes, of which the first may begin at the very end.
+_WIDEST_GATHER_BYTES = 96
 
 
 class Plan:
@@ -74,7 +72,7 @@ class Plan:
         """
         cursor = Cursor(data, buffer, starts, ends)
         self._step.read(cursor)
-        cursor.check_texts()
+        cursor.settle()
         cursor.bad |= cursor.position != ends
         return {path: cursor.columns[path] for path in self._paths}, cursor.bad
 

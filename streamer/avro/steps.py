@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from streamer.avro.resolution import Scalar
 
 LONGEST_VARINT_BYTES = 10
+# Branch, length and 63 bytes; 127 for a branch that is none.
+_LONGEST_SHORT_TEXT_BYTES = 1 + 1 + 63 + 127
 _MOST_INT = np.uint64(2**32 - 1)
 
 
@@ -48,29 +50,35 @@ class NullBranch:
 
 def read_branch(cursor: Cursor, branch: NullBranch) -> NDArray[np.bool_]:
     """Reads the branch of each row; shape (n,), True where the value is not null."""
-    byte = cursor.buffer[cursor.position]
+    byte = cursor.buffer.take(cursor.position)
     cursor.position += 1
+    return _present(cursor, byte, branch)
+
+
+def _present(cursor: Cursor, byte: NDArray[np.uint8], branch: NullBranch) -> NDArray[np.bool_]:
+    """Which rows are not null, from their branch bytes; these become 2 there, if the row is sound, else 0."""
     if branch.null_index:
         byte ^= 2
+    cursor.branch_bits |= byte
     present: NDArray[np.bool_] = byte == 2
     if not branch.null_allowed:
         cursor.bad |= ~present
-    else:
-        cursor.bad |= byte & 0xFD != 0
     return present
 
 
-def _valid(leaf: Leaf, present: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
-    return None if present is None or not leaf.nullable or present.all() else present
+def valid_of(leaf: Leaf, present: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+    if present is None or not leaf.nullable or np.count_nonzero(present) == len(present):
+        return None
+    return present
 
 
 def numeric_column(leaf: Leaf, values: NDArray[Any], present: NDArray[np.bool_] | None) -> NumericColumn:
     """Values as the reader's number type, zero where null."""
-    valid = _valid(leaf, present)
+    valid = valid_of(leaf, present)
     assert isinstance(leaf.type, Primitive)
     values = values.astype(DTYPES[leaf.type.name], copy=False)
     if valid is not None:
-        values[~valid] = 0
+        values = np.where(valid, values, values.dtype.type(0))
     return NumericColumn(values, valid)
 
 
@@ -88,7 +96,7 @@ class VarintStep:
         """See `Step`."""
         present = None if self._branch is None else read_branch(cursor, self._branch)
         raw = read_varints(cursor, present)
-        if self._is_int:
+        if self._is_int and raw.max(initial=0) > _MOST_INT:
             wide = raw > _MOST_INT
             if present is not None:
                 wide &= present
@@ -129,7 +137,7 @@ class EnumStep:
         if self._unknown.any():
             unknown = self._unknown[index]
             cursor.bad |= unknown if present is None else unknown & present
-        starts, lengths, valid = self._starts[index], self._lengths[index], _valid(self._leaf, present)
+        starts, lengths, valid = self._starts[index], self._lengths[index], valid_of(self._leaf, present)
         if valid is not None:
             lengths[~valid] = 0
         cursor.columns[self._leaf.path] = TextColumn(self._buffer, starts, lengths, valid)
@@ -139,33 +147,55 @@ class TextStep:
     """A string or bytes, left where it is."""
 
     def __init__(self, scalar: Scalar, branch: NullBranch | None) -> None:
-        self.most_bytes = LONGEST_VARINT_BYTES + 1
+        self.most_bytes = _LONGEST_SHORT_TEXT_BYTES
         self._leaf = scalar.leaf
         self._branch = branch
 
     def read(self, cursor: Cursor) -> None:
         """See `Step`."""
-        present = None if self._branch is None else read_branch(cursor, self._branch)
+        position, branch, present, start = cursor.position, None, None, 1
+        if self._branch is not None:
+            branch = cursor.buffer.take(position)
+            present = _present(cursor, branch, self._branch)
+            start = 2
+        first = cursor.buffer.take(position + 1 if start == 2 else position)
+        if present is not None:
+            first *= present
+        if first.max(initial=0) > 127:
+            self._read_long(cursor, present)
+            return
+        # Every text is shorter than 64 bytes: all in single bytes, and the end need not be looked at yet.
+        cursor.length_bits |= first
+        first >>= 1
+        starts, lengths = position + start, first.astype(np.int64)
+        if branch is not None:
+            branch >>= 1
+            first += branch
+        first += 1
+        position += first
+        if self._leaf is not None:
+            add_text(cursor, self._leaf, starts, lengths, present)
+
+    def _read_long(self, cursor: Cursor, present: NDArray[np.bool_] | None) -> None:
+        if present is not None:
+            cursor.position += 1
         raw = read_varints(cursor, present)
         starts = cursor.position.copy()
         lengths = (raw >> np.uint64(1)).view(np.int64)
+        wrong = (raw & np.uint64(1)) != 0
+        wrong |= lengths > cursor.end - starts
         if present is not None:
             lengths *= present
-        wrong = lengths > cursor.end - starts
-        negative = (raw & np.uint64(1)).view(np.int64) != 0
-        if present is not None:
-            negative &= present
             wrong &= present
-        wrong |= negative
         if wrong.any():
             cursor.bad |= wrong
             lengths[wrong] = 0
         cursor.position += lengths
         if self._leaf is not None:
-            _add_text(cursor, self._leaf, starts, lengths, present)
+            add_text(cursor, self._leaf, starts, lengths, present)
 
 
-def _add_text(
+def add_text(
     cursor: Cursor,
     leaf: Leaf,
     starts: NDArray[np.int64],
@@ -174,7 +204,7 @@ def _add_text(
 ) -> None:
     if not is_bytes(leaf.type):
         cursor.texts.append((starts, lengths))
-    text = TextColumn(cursor.buffer, starts, lengths, _valid(leaf, present), is_bytes(leaf.type))
+    text = TextColumn(cursor.buffer, starts, lengths, valid_of(leaf, present), is_bytes(leaf.type))
     cursor.columns[leaf.path] = _decimals(cursor, leaf, text, present) if leaf.is_decimal else text
 
 
@@ -190,110 +220,6 @@ def _decimals(cursor: Cursor, leaf: Leaf, text: TextColumn, present: NDArray[np.
         else:
             values[row] = value
     return ObjectColumn(values, text.valid)
-
-
-@dataclass(frozen=True, slots=True)
-class FixedField:
-    """A field that takes the same number of bytes in every row: boolean, float, double or fixed."""
-
-    scalar: Scalar
-    branch: NullBranch | None
-    size: int
-
-    def add(
-        self, cursor: Cursor, raw: NDArray[Any], starts: NDArray[np.int64], present: NDArray[np.bool_] | None
-    ) -> None:
-        """Adds the column of the field, whose bytes begin at `starts` and are in `raw`, (n,) of its dtype."""
-        leaf, writer = self.scalar.leaf, self.scalar.writer
-        if isinstance(writer, Fixed):
-            if leaf is not None:
-                lengths = np.full(cursor.n, self.size, np.int64)
-                if present is not None:
-                    lengths *= present
-                _add_text(cursor, leaf, starts, lengths, present)
-            return
-        assert isinstance(writer, Primitive)
-        if writer.name == "boolean":
-            wrong = raw > 1
-            cursor.bad |= wrong if present is None else wrong & present
-            raw = raw == 1
-        if leaf is not None:
-            cursor.columns[leaf.path] = numeric_column(leaf, raw, present)
-
-    @property
-    def dtype(self) -> str:
-        """The dtype to gather its bytes with."""
-        if isinstance(self.scalar.writer, Fixed):
-            return f"V{max(self.size, 1)}"
-        return {"boolean": "u1", "float": "<f4", "double": "<f8"}[self.scalar.writer.name]
-
-
-def fixed_size(scalar: Scalar) -> int | None:
-    """The bytes of a value that always takes the same number of them, else None."""
-    if isinstance(scalar.writer, Fixed):
-        return scalar.writer.size
-    if isinstance(scalar.writer, Enum):
-        return None
-    return {"boolean": 1, "float": 4, "double": 8}.get(scalar.writer.name)
-
-
-class FixedRun:
-    """Neighbouring fields of fixed size that are not nullable: one gather for all of them."""
-
-    def __init__(self, fields: list[FixedField]) -> None:
-        self._fields = fields
-        sizes = [field.size for field in fields]
-        self.most_bytes = sum(sizes)
-        self._offsets = [sum(sizes[:index]) for index in range(len(sizes))]
-        self._block = f"V{max(self.most_bytes, 1)}"
-
-    def read(self, cursor: Cursor) -> None:
-        """See `Step`."""
-        position = cursor.position
-        block = cursor.view(self._block)[position].view(np.uint8).reshape(cursor.n, -1)
-        for field, offset in zip(self._fields, self._offsets, strict=True):
-            raw = block[:, offset : offset + field.size]
-            if not isinstance(field.scalar.writer, Fixed):
-                raw = np.ascontiguousarray(raw).view(field.dtype).reshape(-1)
-            field.add(cursor, raw, position + offset, None)
-        cursor.position += self.most_bytes
-
-
-class NullableRun:
-    """Neighbouring nullable fields of the same fixed-size type.
-
-    Only the branches need be read one after the other; the values are gathered at once, also where there are
-    none, and then blanked.
-    """
-
-    def __init__(self, fields: list[FixedField]) -> None:
-        self._fields = fields
-        self._size = fields[0].size
-        self._dtype = fields[0].dtype
-        self.most_bytes = sum(1 + field.size for field in fields)
-        branches = [field.branch for field in fields]
-        self._flips = [2 if branch is not None and branch.null_index else 0 for branch in branches]
-        self._required = [i for i, branch in enumerate(branches) if branch is not None and not branch.null_allowed]
-
-    def read(self, cursor: Cursor) -> None:
-        """See `Step`."""
-        count, size, buffer, position = len(self._fields), self._size, cursor.buffer, cursor.position
-        branches = np.empty((count, cursor.n), np.uint8)
-        starts = np.empty((count, cursor.n), np.int64)
-        for row, start, flip in zip(branches, starts, self._flips, strict=True):
-            buffer.take(position, out=row, mode="clip")
-            if flip:
-                row ^= 2
-            np.add(position, 1, out=start)
-            position = start + (row == 2) * size
-        cursor.position = position
-        cursor.bad |= np.bitwise_or.reduce(branches, axis=0) & 0xFD != 0
-        present = branches == 2
-        for index in self._required:
-            cursor.bad |= ~present[index]
-        values = cursor.view(self._dtype)[starts]
-        for field, raw, start, there in zip(self._fields, values, starts, present, strict=True):
-            field.add(cursor, raw, start, there)
 
 
 class NestedStep:
@@ -331,7 +257,6 @@ class OptionalStep:
         part = cursor.part(rows)
         if len(rows):
             self._inner.read(part)
-            part.check_texts()
             cursor.join(part, rows)
         for leaf in self._leaves:
             if len(rows):

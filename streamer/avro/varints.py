@@ -19,17 +19,24 @@ if TYPE_CHECKING:
 
 _ONE = np.uint64(1)
 _LOW_BITS = np.uint64(0x7F7F7F7F7F7F7F7F)
-# One step of squeezing the unused high bits out: (what stays, what moves, by how many bits).
+_SEVEN = np.uint64(7)
+_NOT_ONE = np.uint64(2**64 - 2)
+# The steps of squeezing the unused high bits out: (the groups that move, by how many bits, one less than two to
+# the power of that). Each step joins neighbours: 7 bits to 14, to 28, to 56.
 _SQUEEZE = [
-    (np.uint64(0x007F007F007F007F), np.uint64(0x7F007F007F007F00), _ONE),
-    (np.uint64(0x00003FFF00003FFF), np.uint64(0x3FFF00003FFF0000), np.uint64(2)),
-    (np.uint64(0x000000000FFFFFFF), np.uint64(0x0FFFFFFF00000000), np.uint64(4)),
+    (np.uint64(0x7F007F007F007F00), _ONE, _ONE),
+    (np.uint64(0x3FFF00003FFF0000), np.uint64(2), np.uint64(3)),
+    (np.uint64(0x0FFFFFFF00000000), np.uint64(4), np.uint64(15)),
 ]
 
 
 def zigzag_decode(raw: NDArray[np.uint64]) -> NDArray[np.int64]:
     """Unsigned to signed: 0, 1, 2, 3 to 0, -1, 1, -2."""
-    return (raw >> _ONE).view(np.int64) ^ -((raw & _ONE).view(np.int64))
+    signed = (raw >> _ONE).view(np.int64)
+    sign = (raw & _ONE).view(np.int64)
+    np.negative(sign, out=sign)
+    signed ^= sign
+    return signed
 
 
 def read_varints(cursor: Cursor, present: NDArray[np.bool_] | None = None) -> NDArray[np.uint64]:
@@ -45,23 +52,23 @@ def read_varints(cursor: Cursor, present: NDArray[np.bool_] | None = None) -> ND
         Shape (n,), dtype uint64.
     """
     position = cursor.position
-    first = cursor.buffer[position]
-    continued = first > 127
+    first = cursor.buffer.take(position)
     if present is not None:
-        continued &= present
-    count = np.count_nonzero(continued)
+        first *= present
+    count = np.count_nonzero(first > 127)
     if count * 2 > len(first):
         raw, lengths, bad = _long_varints(cursor, position)
         if present is None:
             position += lengths
         else:
-            position += np.where(present, lengths, 0)
+            lengths *= present
+            position += lengths
             bad &= present
         cursor.bad |= bad
         return raw
     raw = first.astype(np.uint64)
     if count:
-        rows = np.flatnonzero(continued)
+        rows = np.flatnonzero(first > 127)
         raw[rows], lengths, bad = _long_varints(cursor, position[rows])
         cursor.bad[rows] |= bad
         position[rows] += lengths - 1
@@ -74,18 +81,30 @@ def _long_varints(
 ) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.bool_]]:
     """(raw, length in bytes, malformed) of numbers of any length."""
     word: NDArray[np.uint64] = cursor.view("<u8")[position]
-    stops = ~word & HIGH_BITS
-    stop = stops & (~stops + _ONE)  # the lowest: the high bit of the last byte; 0 if there is none in 8 bytes
-    below = stop - _ONE  # all bits for stop = 0
-    word &= below
-    lengths: NDArray[np.int64] = (np.bitwise_count(below) >> 3).astype(np.int64)
+    stop = ~word
+    stop &= HIGH_BITS
+    spare = stop - _ONE
+    stop &= ~spare  # the lowest: the high bit of the last byte; 0 if there is none in eight bytes
+    np.subtract(stop, _ONE, out=spare)  # the bits below it; all of them for 0
+    word &= spare
+    lengths: NDArray[np.int64] = np.bitwise_count(spare).astype(np.int64)
+    lengths >>= 3
     lengths += 1
     # A last byte of zero, but for the number 0 itself: longer than needed.
-    bad = (word < (stop >> np.uint64(7))) & (lengths > 1)
+    stop >>= _SEVEN
+    stop &= _NOT_ONE
+    bad = word < stop
     word &= _LOW_BITS
-    for stay, move, by in _SQUEEZE:
-        word = (word & stay) | ((word & move) >> by)
-    if lengths.max(initial=0) > 8:
+    most = int(lengths.max(initial=0))
+    for step, (moving, by, times) in enumerate(_SQUEEZE):
+        if most > 1 << step:
+            # Moving bits down is taking away what they are too high by: 1, 3 or 15 times where they go.
+            np.bitwise_and(word, moving, out=spare)
+            spare >>= by
+            if step:
+                spare *= times
+            word -= spare
+    if most > 8:
         rows = np.flatnonzero(lengths > 8)
         word[rows], lengths[rows], bad[rows] = _longest_varints(cursor.buffer, position[rows], word[rows])
     return word, lengths, bad
