@@ -73,8 +73,8 @@ class BoundModel:
         self, model: LoadedModel, mapping: ModelMapping, event_schema: SchemaLike, output_schema: SchemaLike
     ) -> None:
         self._model = model
-        events = _record(event_schema, "event")
-        self._inputs = _bind_inputs(model, mapping, events)
+        self._event_type = _record(event_schema, "event")
+        self._inputs = _bind_inputs(model, mapping, self._event_type)
         self._fields, self._constants = _bind_outputs(model, mapping, _schema(output_schema))
         self._wanted = list(dict.fromkeys(field.pick.spec.name for field in self._fields))
 
@@ -88,6 +88,11 @@ class BoundModel:
         """Dotted names of the batch's columns that `predict` reads."""
         return frozenset().union(*(tensor.columns for tensor in self._inputs))
 
+    @property
+    def event_type(self) -> Record:
+        """The type of the events that it was bound to."""
+        return self._event_type
+
     def predict(self, batch: FeatureBatch) -> Prediction:
         """Answers n records.
 
@@ -95,9 +100,19 @@ class BoundModel:
         model that raises is asked again for parts of the batch, a bounded number of times, so that one record does
         not fail its neighbours.
         """
-        n = batch.n
-        rejections = Rejections(n)
+        rejections = Rejections(batch.n)
         inputs = {tensor.name: tensor.gather(batch, rejections) for tensor in self._inputs}
+        return self._answer(inputs, batch.n, rejections)
+
+    def predict_zeros(self, n: int) -> Prediction:
+        """The answers to n rows of zeros and empty texts: shows whether the model runs at all, and warms it."""
+        return self._answer({tensor.name: tensor.zeros(n) for tensor in self._inputs}, n, Rejections(n))
+
+    def close(self) -> None:
+        """Lets go of the model."""
+        self._model.close()
+
+    def _answer(self, inputs: dict[str, NDArray[Any]], n: int, rejections: Rejections) -> Prediction:
         good = np.arange(n) if not rejections.reasons else np.flatnonzero(~rejections.failed)
         if len(good) < n:
             inputs = {name: array[good] for name, array in inputs.items()}
@@ -111,10 +126,6 @@ class BoundModel:
             rejections.add([int(good[row])], code, message)
         columns = self._convert(merged(parts) if parts else {}, good[answered], n, rejections)
         return Prediction(columns, rejections.failed, rejections.reasons)
-
-    def close(self) -> None:
-        """Lets go of the model."""
-        self._model.close()
 
     def _ask(self, inputs: dict[str, NDArray[Any]]) -> Outputs:
         return self._model.predict_batch(inputs, self._wanted)

@@ -60,6 +60,11 @@ class InputTensor:
             start = stop
         return out.reshape(batch.n, *self._shape)
 
+    def zeros(self, n: int) -> NDArray[Any]:
+        """The input for n records of zeros, or of empty texts."""
+        fill: Any = "" if self._dtype == object else 0
+        return np.full((n, *self._shape), fill, self._dtype)
+
 
 def _shape(spec: TensorSpec, width: int) -> tuple[int, ...]:
     """The sizes of the axes after the first, with the open one worked out from the number of columns."""
