@@ -189,7 +189,7 @@ def command(
 
         run.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in shown}
-        del run.__wrapped__  # type: ignore[attr-defined]  # or the inner signature would be found through it
+        del run.__wrapped__  # or the inner signature would be found through it
         group.command(name, **settings)(run)
         return function
 

@@ -22,6 +22,7 @@ _CHUNK_RECORDS = 10_000
 _CHUNK_BYTES = 16 * 1024**2
 _NO_PARTITION = -1  # the partitioner decides
 _TRANSACTION_STEP_SECONDS = 30.0
+_LAST_CHANCE_SECONDS = 5.0
 
 
 class EventSender:
@@ -184,10 +185,9 @@ class EventSender:
         self._producer.poll(0)
         self._first_failure, self._failures, self._waiting_bytes = None, 0, 0
 
-    def purge(self) -> None:
-        """Drops what is not sent yet, without reporting it."""
-        self._producer.purge()
-        self._producer.flush(0)
+    def finish_quietly(self) -> None:
+        """Gives what is on its way a last chance, without raising: for leaving while an exception is raised."""
+        self._producer.flush(_LAST_CHANCE_SECONDS)
 
     def _make_room(self, records: int, size_bytes: int) -> None:
         """Waits until so much more may wait to be sent; the delivery time-out bounds how long that can take."""

@@ -54,6 +54,8 @@ class RecordReader:
         self._ends = admin.end_offsets(topic)
         self._begins = admin.begin_offsets(topic)
         self._behind: set[int] | None = None
+        self.assignments = 0
+        """Counts how often partitions came or went: what was handed out before may be another member's now."""
         self._consumer = ck.Consumer(
             with_callbacks(
                 {
@@ -73,7 +75,7 @@ class RecordReader:
         if group is None:
             self._consumer.assign(self._first_offsets(sorted(self._ends)))
         else:
-            self._consumer.subscribe([topic], on_assign=self._on_assign)
+            self._consumer.subscribe([topic], on_assign=self._on_assign, on_revoke=self._on_revoke)
 
     def poll(self, max_records: int, timeout_seconds: float) -> list[LogRecord]:
         """The next records, as soon as there are any.
@@ -134,10 +136,15 @@ class RecordReader:
 
     def _on_assign(self, _consumer: Any, partitions: list[Any]) -> None:
         # What is raised in here would surface in the middle of librdkafka; it is kept for poll.
+        self.assignments += 1
         try:
             self._consumer.assign(self._group_offsets([p.partition for p in partitions]))
         except Exception as failure:  # kept and raised by poll
             self._assignment_failure = failure
+
+    def _on_revoke(self, consumer: Any, _partitions: list[Any]) -> None:
+        self.assignments += 1
+        consumer.unassign()
 
     def _group_offsets(self, partitions: list[int]) -> list[Any]:
         if not partitions:
