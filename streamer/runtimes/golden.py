@@ -15,6 +15,8 @@ from streamer.records.columns import FeatureBatch, NumericColumn, ObjectColumn, 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from streamer.avro.avro_types import AvroType
     from streamer.records.columns import Column
     from streamer.records.model_version import GoldenRecord
@@ -68,7 +70,7 @@ def _column(golden: Sequence[GoldenRecord], record: Record, name: str) -> Column
     inner = _without_null(avro_type)
     if isinstance(inner, Primitive) and inner.name in _DTYPES:
         valid = np.fromiter((value is not None for value in values), np.bool_, len(values))
-        numbers = np.array([0 if value is None else value for value in values], _DTYPES[inner.name])
+        numbers: NDArray[Any] = np.array([0 if value is None else value for value in values], _DTYPES[inner.name])
         return NumericColumn(numbers, None if valid.all() else valid)
     if isinstance(inner, Enum) or inner == Primitive("string") or inner == Primitive("string", "uuid"):
         return TextColumn.from_strings([None if value is None else str(value) for value in values])

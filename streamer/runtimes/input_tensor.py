@@ -62,7 +62,7 @@ class InputTensor:
 
     def zeros(self, n: int) -> NDArray[Any]:
         """The input for n records of zeros, or of empty texts."""
-        fill: Any = "" if self._dtype == object else 0
+        fill: Any = "" if self._dtype.kind == "O" else 0
         return np.full((n, *self._shape), fill, self._dtype)
 
 
