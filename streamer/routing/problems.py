@@ -47,10 +47,14 @@ def in_one_line(problems: Iterable[Problem], at_most: int = 10) -> str:
     return f"{text}; and {rest} more" if rest > 0 else text
 
 
-# What pydantic puts into a location to name the branch of a union that it tried.
-_BRANCHES = {"selector", "resolved", "str", "int", "bool", "float", "dict[str,any]", "constrained-str"}
-
-
+# A value that may be of several types gives one error per type, with the type's name at the end of its location.
+_TYPE_NAMES = {"str", "int", "bool", "float", "dict[str,any]"}
+_OF_SEVERAL_TYPES = {
+    "match": "must be text, a whole number, true or false",
+    "nulls": "must be a number, text, true or false",
+    "schema": "must be a schema, or the name of an .avsc file",
+    "writer_schemas": "must be a schema, or the name of an .avsc file",
+}
 _MAX_ERRORS = 1000
 
 
@@ -60,42 +64,48 @@ def from_pydantic(error: ValidationError, at_most: int = 100) -> list[Problem]:
         return [Problem((), f"{error.error_count():,} things are wrong with it: it is no {error.title}")]
     problems: dict[tuple[Location, str], Problem] = {}
     for found in error.errors(include_url=False, include_input=True)[:at_most]:
-        location = _document_location(found["loc"])
-        what, advice = _in_words(found["type"], found["msg"], found.get("ctx") or {}, found.get("input"))
+        location = _without_model_branch(found["loc"])
+        several = _several_types(location)
+        if several is not None:
+            location, (what, advice) = location[:-1], (several, "")
+        else:
+            what, advice = _in_words(found["type"], found["msg"], found.get("input"))
         problems.setdefault((location, what), Problem(location, what, advice))
     return list(problems.values())
 
 
-def _document_location(loc: tuple[int | str, ...]) -> Location:
-    """Without the names of union branches, which stand nowhere in the document.
-
-    A branch follows the key whose value was tried: ``("events", "schema", "str")``. The names also are legal keys of
-    maps, so only the places where a union can be are looked at.
-    """
-    location: list[str | int] = []
-    for position, part in enumerate(loc):
-        before = location[-1] if location else None
-        in_model = before == "model" and part in ("selector", "resolved")
-        last = position == len(loc) - 1
-        in_value = last and part in _BRANCHES and (before in ("schema", "version") or _after(location, "match", 1))
-        in_nulls = last and part in _BRANCHES and _after(location, "nulls", 1)
-        in_writers = last and part in _BRANCHES and _after(location, "writer_schemas", 1)
-        if not (in_model or in_value or in_nulls or in_writers):
-            location.append(part)
-    return tuple(location)
+def _without_model_branch(location: Location) -> Location:
+    """``model`` is followed by the name of the kind of reference that was read, which stands nowhere in the file."""
+    kept: list[str | int] = []
+    for part in location:
+        if not (kept and kept[-1] == "model" and part in ("selector", "resolved")):
+            kept.append(part)
+    return tuple(kept)
 
 
-def _after(location: list[str | int], key: str, steps: int) -> bool:
-    return len(location) > steps and location[-1 - steps] == key
+def _several_types(location: Location) -> str | None:
+    """What must stand there, if the location ends in the name of one of several types of one value."""
+    if len(location) < 2 or location[-1] not in _TYPE_NAMES:
+        return None
+    keys = [part for part in location[-3:-1] if part in _OF_SEVERAL_TYPES]
+    return _OF_SEVERAL_TYPES[str(keys[-1])] if keys else None
 
 
-def _in_words(kind: str, message: str, context: dict[str, object], value: object) -> tuple[str, str]:
+def _in_words(kind: str, message: str, value: object) -> tuple[str, str]:
     if kind == "extra_forbidden":
         return "unknown key", "Remove it, or check its spelling"
     if kind == "missing":
         return "is missing", ""
     if kind == "finite_number":
         return "must be a finite number", ""
+    if kind == "string_type" and isinstance(value, int | float):
+        return f"must be text, not {str(value)[:60]}", "Put it in quotes"
+    if kind.startswith("uuid"):
+        return f"{str(value)[:60]!r} is not a UUID", ""
+    if kind == "too_short":
+        return "must not be empty", ""
+    if kind == "too_long":
+        return message.replace("Tuple", "The list").replace(" after validation", ""), ""
     if kind == "value_error":
         return message.removeprefix("Value error, "), ""
     if kind == "string_pattern_mismatch":

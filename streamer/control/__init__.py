@@ -1,0 +1,1 @@
+"""Changing and explaining what is served: the library behind the command line. Nothing here prints."""
