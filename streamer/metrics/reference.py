@@ -27,8 +27,8 @@ LABELS = {
         "A short stable code. Of dead letters at `decode`: `tombstone`, `too_large`, `bad_magic`, `unknown_schema`, "
         "`schema_mismatch`, `truncated`, `trailing_bytes`, `bad_varint`, `bad_utf8`, ... or `MissingId`; at "
         "`predict`: `null_input`, `input_range`, `model_raised`, `output_malformed`, `output_range`, "
-        "`output_not_finite`, or the name of the exception that the whole batch raised; at `internal`: `Quarantined`. Of dropped shadow answers: `busy`, `late`, `failed`, "
-        "`encode`, `breaker`."
+        "`output_not_finite`, or the name of the exception that a whole batch raised; at `internal`: `Quarantined`. "
+        "Of dropped shadow answers: `busy`, `late`, `failed`, `encode`, `breaker`."
     ),
     "result": "`committed` or `aborted`.",
 }
@@ -57,7 +57,7 @@ _TAIL = """
 |---|---|
 | events per second | `sum(rate(streamer_events_total[1m]))` |
 | share of a variant | `sum by (variant) (rate(streamer_inferences_total{role="serving"}[5m]))` over the sum of all |
-| 99th percentile from event to answer | `histogram_quantile(0.99, sum by (le) (rate(streamer_event_to_output_seconds_bucket[5m])))` |
+| p99 to the answer | `histogram_quantile(0.99, sum by (le) (rate(streamer_event_to_output_seconds_bucket[5m])))` |
 | records behind | `sum(streamer_lag_records)` |
 | do all workers serve the same revision | `min(streamer_routing_revision) == max(streamer_routing_revision)` |
 | bad input, by reason | `sum by (stage, reason) (rate(streamer_dead_letters_total[5m]))` |
