@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from streamer.avro.avro_types import Array, Enum, Map, Primitive, describe, nullable
 from streamer.errors import ModelInvalid, PredictionFailed
-from streamer.records.columns import NumericColumn, ObjectColumn, TextColumn
+from streamer.records.columns import ConstantColumn, NumericColumn, ObjectColumn, TextColumn
 from streamer.runtimes.tensor_check import NUMERIC_DTYPES
 
 if TYPE_CHECKING:
@@ -63,6 +64,11 @@ class OutputField:
             PredictionFailed: The output as a whole is nonsense: another length, shape or dtype.
         """
         picked = self._picked(values, n)
+        if isinstance(picked, np.ndarray) and picked.dtype == object and None in (listed := picked.tolist()):
+            return self._without_missing(listed, rejections)
+        return self._converted(picked, rejections)
+
+    def _converted(self, picked: Any, rejections: Rejections) -> Column:
         if isinstance(self._type, Map):
             return ObjectColumn.of([self._map(row, index, rejections) for index, row in enumerate(picked)])
         if isinstance(self._type, Array):
@@ -93,6 +99,25 @@ class OutputField:
         if values.size != n:
             raise PredictionFailed(f"{name} has the shape {values.shape}, and one value per record is needed")
         return values.reshape(n)
+
+    def _without_missing(self, picked: list[Any], rejections: Rejections) -> Column:
+        """For answers of None, as a classifier gives that has learned nothing yet."""
+        known = np.fromiter((value is not None for value in picked), np.bool_, len(picked))
+        if not self._nullable:
+            rejections.add_where(~known, "output_missing", f"output.{self.name}: the model gave no {self.pick.text}")
+        rows = np.flatnonzero(known)
+        if not len(rows):
+            return ConstantColumn(None, len(picked))
+        inner = type(rejections)(len(rows))
+        column = self._converted(np.fromiter((picked[row] for row in rows), object, len(rows)), inner)
+        for row, (code, message) in inner.reasons.items():
+            rejections.add([int(rows[row])], code, message)
+        places = np.zeros(len(picked), np.int64)
+        places[rows] = np.arange(len(rows))
+        spread = column.take(places)
+        if isinstance(spread, ConstantColumn):
+            return spread
+        return replace(spread, valid=known if spread.valid is None else known & spread.valid)
 
     def _by_key(self, maps: list[dict[Any, float]]) -> NDArray[Any]:
         keys = self.pick.keys or ()

@@ -18,7 +18,7 @@ class Rejections:
     Attributes:
         failed: Shape (n,), True where a row has no answer.
         reasons: Row to (code, message). Codes are few and fit for metric labels: ``null_input``, ``input_range``,
-            ``model_raised``, ``output_malformed``, ``output_range``, ``output_not_finite``.
+            ``model_raised``, ``output_malformed``, ``output_range``, ``output_not_finite``, ``output_missing``.
     """
 
     def __init__(self, n: int) -> None:
