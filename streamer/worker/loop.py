@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 IDLE_SECONDS = 0.1
 _RETRY_SECONDS = 0.5
+_ENDS_SECONDS = 1.0
+_TRY_AGAIN = (errors.KafkaError, errors.SchemaRegistryUnavailable, errors.SchemaRegistryRefused)
 _FATAL = (errors.SlotInUse, errors.KafkaDenied, errors.TopicProblem)
 
 log = structlog.get_logger(__name__)
@@ -54,6 +56,12 @@ class WorkerLoop:
         first_output_partitions: How many partitions the output topics have.
         output_partitions: Asks the broker for that again.
         stop: Set it to end the loop.
+
+    Attributes:
+        routing: The revision that answers now. Only the loop's thread writes these; any thread may read them.
+        positions: Partition to the offset after the last committed event.
+        ends: Partition to its end, a moment ago.
+        last_turn_at: When the loop last began a turn, by the monotonic clock.
     """
 
     def __init__(
@@ -72,7 +80,9 @@ class WorkerLoop:
     ) -> None:
         self.routing = routing
         self.positions: dict[int, int] = {}
+        self.ends: dict[int, int] = {}
         self.last_turn_at = time.monotonic()
+        self._ends_seen_at = float("-inf")
         self._newest = newest
         self._publisher = publisher
         self._outbox = outbox
@@ -101,7 +111,7 @@ class WorkerLoop:
                     self._turn()
                 except _FATAL:
                     raise
-                except (errors.KafkaError, errors.SchemaRegistryUnavailable) as failure:
+                except _TRY_AGAIN as failure:
                     self._read_again(failure)
                 except Exception as failure:  # one record must not end the worker: find it
                     log.exception("a batch failed unexpectedly; trying smaller ones")
@@ -185,6 +195,9 @@ class WorkerLoop:
             self._scorer.keep_shadows(newest)
             self._count_loaded()
         self._holds.release_due(self.routing.revision)
+        if self.last_turn_at - self._ends_seen_at > _ENDS_SECONDS:
+            self._ends_seen_at = self.last_turn_at
+            self.ends = self._consumer.end_offsets()
         return True
 
     def _read_again(self, failure: Exception) -> None:
@@ -226,10 +239,6 @@ class WorkerLoop:
     def _count_loaded(self) -> None:
         self._metrics.routing_revision.set(self.routing.revision)
         self._metrics.loaded_models.set(len(self.routing.models))
-
-    def end_offsets(self) -> dict[int, int]:
-        """Partition to its end as the last fetch saw it."""
-        return self._consumer.end_offsets()
 
     def trouble(self) -> str | None:
         """What an operator should know; None when all is well."""

@@ -10,8 +10,9 @@ from streamer.avro.avro_types import Primitive
 from streamer.avro.decoder import EventDecoder
 from streamer.avro.encoder import RecordEncoder
 from streamer.avro.envelope import inference_schema
-from streamer.avro.framing import Framing, WriterSchemas, prefix_of
+from streamer.avro.framing import Framing, prefix_of
 from streamer.avro.leaves import leaves_of, root_record
+from streamer.avro.registry_schemas import RegistrySchemas
 from streamer.avro.schema import parse_schema
 from streamer.errors import ConfigurationError
 from streamer.routing.router import Router
@@ -21,6 +22,7 @@ from streamer.worker.inferences import InferenceEncoder
 from streamer.worker.prepared import PreparedRouting
 
 if TYPE_CHECKING:
+    from streamer.avro.framing import WriterSchemas
     from streamer.avro.schema import Schema
     from streamer.avro.schema_registry import SchemaRegistry
     from streamer.records.model_version import Artifact, ModelVersion
@@ -102,6 +104,7 @@ class RoutingPreparer:
         return RegistrySchemas(self._need_registry(f"events.framing of endpoint {endpoint.name}"))
 
     def _encoder(self, endpoint: EndpointDocument, revision: int) -> InferenceEncoder:
+        assert isinstance(endpoint.output.schema_, dict)
         schema = parse_schema(inference_schema(endpoint.name, endpoint.output.schema_))
         framing = Framing(endpoint.output.framing)
         schema_id = None
@@ -118,26 +121,6 @@ class RoutingPreparer:
                 advice="Set STREAMER_SCHEMA_REGISTRY__URL",
             )
         return self._registry
-
-
-class RegistrySchemas:
-    """Writer schemas by id from a Schema Registry, parsed once."""
-
-    def __init__(self, registry: SchemaRegistry) -> None:
-        self._registry = registry
-        self._parsed: dict[int | UUID, Schema] = {}
-
-    def by_id(self, schema_id: int) -> Schema:
-        """The schema of a 4-byte id."""
-        if schema_id not in self._parsed:
-            self._parsed[schema_id] = parse_schema(self._registry.schema_by_id(schema_id))
-        return self._parsed[schema_id]
-
-    def by_guid(self, guid: UUID) -> Schema:
-        """The schema of a GUID."""
-        if guid not in self._parsed:
-            self._parsed[guid] = parse_schema(self._registry.schema_by_guid(guid))
-        return self._parsed[guid]
 
 
 def _logical_type(schema: Schema, path: str | None) -> str | None:

@@ -7,12 +7,12 @@ import signal
 import socket
 import threading
 import time
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import structlog
 
-import streamer
 from streamer import errors
 from streamer.kafka.at_least_once import AtLeastOncePublisher
 from streamer.kafka.consumer import GroupConsumer
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from streamer.worker.follower import Prepare
     from streamer.worker.prepared import PreparedRouting
 
+_VERSION = version("streamer")
 _STUCK_SECONDS = 120.0
 _RETRY_SECONDS = 1.0
 _DEFAULT_MAX_MESSAGE_BYTES = 1_048_588
@@ -229,7 +230,7 @@ class WorkerProcess:
             instance=self._instance,
             host=socket.gethostname(),
             pid=os.getpid(),
-            version=streamer.__version__,
+            version=_VERSION,
             state=state,
             at=time.time(),
             started_at=self._started_at,
@@ -247,7 +248,7 @@ class WorkerProcess:
     def _partitions(self, loop: WorkerLoop | None) -> tuple[PartitionStatus, ...]:
         if loop is None:
             return ()
-        ends = loop.end_offsets()
+        ends = loop.ends
         statuses = []
         for partition, position in sorted(dict(loop.positions).items()):
             end = max(ends.get(partition, position), position)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streamer.errors import StreamerError
+from streamer.records.columns import FeatureBatch
 from streamer.routing.documents import Role
 from streamer.worker.daemon_thread import DaemonThread
 from streamer.worker.dead_letters import DeadLetter, Stage
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from streamer.metrics import WorkerMetrics
     from streamer.records.model_version import ModelVersion
     from streamer.routing.router import Arm, Routed
-    from streamer.runtimes.binding import Prediction
+    from streamer.runtimes.binding import BoundModel, Prediction
     from streamer.worker.events import EventBatch
     from streamer.worker.prepared import PreparedRouting
     from streamer.worker.shadows import Shadows, ShadowScoring
@@ -131,7 +132,7 @@ class Scorer:
         """One arm's answers to these rows, and why it has none for the others (row of the batch to reason)."""
         model = routing.models[arm.model_uuid]
         version = routing.versions[arm.model_uuid]
-        features = events.features if len(rows) == len(events) else events.features.take(rows)
+        features = _features_of(model, events, rows)
         started = time.perf_counter()
         try:
             prediction = model.predict(features)
@@ -160,6 +161,14 @@ class Scorer:
     def _count(self, variant: str, reasons: Iterable[tuple[str, str]]) -> None:
         for code, _ in reasons:
             self._metrics.prediction_failures.labels(variant, code).inc()
+
+
+def _features_of(model: BoundModel, events: EventBatch, rows: NDArray[np.int64]) -> FeatureBatch:
+    """The rows of one arm, and only the columns that its model reads."""
+    if len(rows) == len(events):
+        return events.features
+    columns = {name: events.features[name].take(rows) for name in model.event_columns}
+    return FeatureBatch(len(rows), columns)
 
 
 def _message(failure: Exception) -> str:
