@@ -119,7 +119,7 @@ class ColumnEncoder:
                 except Unfit as unfit:
                     raise Misfit(self.leaf.path, str(unfit), row) from None
         if isinstance(avro_type, Primitive) and avro_type.name in DTYPES:
-            numbers = (value or 0 for value in values)
+            numbers = (0 if value is None else value for value in values)
             return NumericColumn(np.fromiter(numbers, DTYPES[avro_type.name], len(values)))
         if is_bytes(avro_type):
             return TextColumn.from_bytes(values)

@@ -107,7 +107,7 @@ def repeat(leaf: Leaf, value: Any, n: int) -> Column:
             return column if value is not None else ObjectColumn(column.values, np.zeros(n, np.bool_))
         case Primitive(name=name) if name in DTYPES:
             valid = np.zeros(n, np.bool_) if value is None else None
-            return NumericColumn(np.full(n, value or 0, DTYPES[name]), valid)
+            return NumericColumn(np.full(n, 0 if value is None else value, DTYPES[name]), valid)
         case _:
             return TextColumn.repeat(value, n, is_bytes=is_bytes(leaf.type))
 

@@ -67,6 +67,7 @@ def _present(cursor: Cursor, byte: NDArray[np.uint8], branch: NullBranch) -> NDA
 
 
 def valid_of(leaf: Leaf, present: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+    """The `valid` of a leaf's column: None if no row is null."""
     if present is None or not leaf.nullable or np.count_nonzero(present) == len(present):
         return None
     return present
@@ -202,6 +203,7 @@ def add_text(
     lengths: NDArray[np.int64],
     present: NDArray[np.bool_] | None,
 ) -> None:
+    """Adds the column of a text, bytes or fixed leaf, or of a decimal that is stored as one of these."""
     if not is_bytes(leaf.type):
         cursor.texts.append((starts, lengths))
     text = TextColumn(cursor.buffer, starts, lengths, valid_of(leaf, present), is_bytes(leaf.type))
