@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ _PROBE_SECONDS = 2.0
 _STOP_SECONDS = 30.0
 _KILL_SECONDS = 10.0
 _QUOTED_LINES = 15
+_TELLING = re.compile(r"\] (ERROR|FATAL) |^Caused by: |Exception: |^Error ")
 
 
 class BrokerNode:
@@ -59,9 +61,9 @@ class BrokerNode:
         """Whether its process runs (frozen counts as running)."""
         return self._identity is not None and self._identity.is_alive()
 
-    def live_broker_count(self) -> int:
+    def live_broker_count(self, timeout_seconds: float = _PROBE_SECONDS) -> int:
         """Ask the node how many live brokers the cluster has: 0 if it does not answer."""
-        return live_broker_count(self.plan.ports.client, _PROBE_SECONDS)
+        return live_broker_count(self.plan.ports.client, self.plan.cluster_id, timeout_seconds)
 
     def start(self) -> None:
         """Start the process, if it does not run; return without waiting for it to answer.
@@ -114,13 +116,14 @@ class BrokerNode:
         self._send(signal.SIGCONT)
 
     def failure(self, what: str) -> BrokerFailed:
-        """Return an error about this node that quotes the end of its log."""
+        """Return an error about this node that quotes the telling lines of its log, or else the last ones."""
         try:
             lines = self.plan.log.read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:
             lines = []
-        quoted = "\n".join(lines[-_QUOTED_LINES:])
-        return BrokerFailed(f"{what}; its log ends with:\n{quoted}\n", where=str(self.plan.log))
+        telling = [line for line in lines if _TELLING.search(line) and not line.startswith("\tat ")]
+        quoted = "\n".join((telling or lines)[-_QUOTED_LINES:])
+        return BrokerFailed(f"{what}; its log says:\n{quoted}\n", where=str(self.plan.log))
 
     def _guardian_options(self) -> list[str | os.PathLike[str]]:
         if self.plan.ephemeral:

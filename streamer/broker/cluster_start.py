@@ -84,9 +84,9 @@ class ClusterStart:
         ephemeral: bool,
         on_processes: Callable[[Sequence[BrokerNode]], None],
     ) -> list[BrokerNode]:
-        plans = plan_nodes(self.java_command, folder, ports, ephemeral=ephemeral)
+        plans = plan_nodes(self.java_command, folder, cluster_id, ports, ephemeral=ephemeral)
         with ThreadPoolExecutor(max_workers=len(plans)) as pool:
-            prepared = [pool.submit(prepare_folder, plan, ports, cluster_id, self.options) for plan in plans]
+            prepared = [pool.submit(prepare_folder, plan, ports, self.options) for plan in plans]
         for folder_prepared in prepared:
             folder_prepared.result()
         nodes = [BrokerNode(plan) for plan in plans]

@@ -195,7 +195,7 @@ def _handle(record: BrokerRecord, after_stop: Callable[[], None], java_command: 
     Without a Java command its nodes can be stopped but not started.
     """
     ports = [node.ports for node in record.nodes]
-    plans = plan_nodes(java_command, record.folder, ports, ephemeral=False)
+    plans = plan_nodes(java_command, record.folder, record.cluster_id, ports, ephemeral=False)
     nodes = [BrokerNode(plan, node.process) for plan, node in zip(plans, record.nodes, strict=True)]
     return BrokerHandle(nodes, record.folder, started=False, ephemeral=False, after_stop=after_stop)
 

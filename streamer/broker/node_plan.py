@@ -50,6 +50,7 @@ class NodePlan:
         java: The Java command line up to the main class.
         folder: The node's own folder: settings, data and log.
         cluster_folder: The folder with the folders of all nodes.
+        cluster_id: The id that tells the cluster from any other.
         ephemeral: Whether the node must end with the process that starts it, and its folder with it.
     """
 
@@ -58,6 +59,7 @@ class NodePlan:
     java: Sequence[str]
     folder: Path
     cluster_folder: Path
+    cluster_id: str
     ephemeral: bool
 
     @property
@@ -83,16 +85,21 @@ def java_command(java: Path, class_path: str, *, throughput: bool) -> list[str]:
 
 
 def plan_nodes(
-    java: Sequence[str], cluster_folder: Path, ports: Sequence[NodePorts], *, ephemeral: bool
+    java: Sequence[str],
+    cluster_folder: Path,
+    cluster_id: str,
+    ports: Sequence[NodePorts],
+    *,
+    ephemeral: bool,
 ) -> list[NodePlan]:
     """Return the plans for all nodes of a cluster."""
     return [
-        NodePlan(number, own, java, cluster_folder / f"node-{number}", cluster_folder, ephemeral)
+        NodePlan(number, own, java, cluster_folder / f"node-{number}", cluster_folder, cluster_id, ephemeral)
         for number, own in enumerate(ports, start=1)
     ]
 
 
-def prepare_folder(plan: NodePlan, ports: Sequence[NodePorts], cluster_id: str, options: BrokerOptions) -> None:
+def prepare_folder(plan: NodePlan, ports: Sequence[NodePorts], options: BrokerOptions) -> None:
     """Write the node's settings and format its data folder, unless it is formatted already.
 
     Raises:
@@ -106,7 +113,7 @@ def prepare_folder(plan: NodePlan, ports: Sequence[NodePorts], cluster_id: str, 
         plan.log.replace(plan.log.with_suffix(".previous.log"))
     if (data / "meta.properties").exists():
         return
-    tool = [*plan.java, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(plan.settings_file)]
+    tool = [*plan.java, "kafka.tools.StorageTool", "format", "-t", plan.cluster_id, "-c", str(plan.settings_file)]
     try:
         run = subprocess.run(  # noqa: S603  the command line is our own
             [*tool, *options.format_arguments],

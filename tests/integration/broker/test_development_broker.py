@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streamer.broker import BrokerHandle, cache_directory, down, status, up
+from streamer.broker import BrokerHandle, cache_directory, down, free_ports, status, up
 from streamer.broker.process_identity import ProcessIdentity
-from streamer.broker.readiness_probe import live_broker_count
 from streamer.errors import BrokerFailed
 from tests.support.await_condition import await_until
 
@@ -119,6 +118,17 @@ def test_a_taken_port_is_refused_by_name() -> None:
             up(ephemeral=True, port=port)
 
 
+def test_ports_that_were_taken_meanwhile_are_chosen_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    with up(ephemeral=True) as other, monkeypatch.context() as patch:
+        taken = other.nodes[0].plan.ports.client
+        choices = [[taken, *free_ports(1)], free_ports(2)]
+        patch.setattr("streamer.broker.cluster_start.free_ports", lambda count: choices.pop(0))
+        with up(ephemeral=True) as broker:
+            assert broker.nodes[0].plan.ports.client != taken
+            assert broker.is_ready()
+        assert other.is_ready()
+
+
 def test_settings_that_kafka_refuses_are_explained_in_its_words() -> None:
     with pytest.raises(BrokerFailed, match=r"refused to format[^\n]*nonsense for configuration compression\.type"):
         up(ephemeral=True, properties={"compression.type": "nonsense"})
@@ -142,7 +152,7 @@ def test_three_nodes_replicate_and_survive_the_loss_of_one() -> None:
 
         broker.nodes[2].freeze()
         assert broker.nodes[2].is_alive()
-        assert live_broker_count(broker.nodes[2].plan.ports.client, timeout_seconds=0.2) == 0
+        assert broker.nodes[2].live_broker_count(timeout_seconds=0.2) == 0
         broker.nodes[2].thaw()
         broker.wait_until_ready(60)
 

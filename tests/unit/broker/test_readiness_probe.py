@@ -16,7 +16,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 API_VERSIONS_ANSWER = struct.pack(">iihi", 10, 18, 0, 0)
-METADATA_OF_TWO_BROKERS = struct.pack(">iii", 8, 3, 2)
+CLUSTER_ID = "4L6g3nShT-eMCtK--X86sw"
+
+
+def string(text: str | None) -> bytes:
+    return struct.pack(">h", -1) if text is None else struct.pack(">h", len(text)) + text.encode()
+
+
+def broker(node_id: int, rack: str | None) -> bytes:
+    return struct.pack(">i", node_id) + string("127.0.0.1") + struct.pack(">i", 9092) + string(rack)
+
+
+def metadata(*brokers: bytes, cluster_id: str | None = CLUSTER_ID) -> bytes:
+    body = struct.pack(">ii", 3, len(brokers)) + b"".join(brokers) + string(cluster_id) + struct.pack(">ii", 1, 0)
+    return struct.pack(">i", len(body)) + body
 
 
 @contextlib.contextmanager
@@ -37,8 +50,15 @@ def server_that_answers(*answers: bytes) -> Iterator[int]:
 
 
 def test_the_count_is_what_the_metadata_says() -> None:
-    with server_that_answers(API_VERSIONS_ANSWER, METADATA_OF_TWO_BROKERS) as port:
-        assert live_broker_count(port, timeout_seconds=5) == 2
+    answer = metadata(broker(1, None), broker(2, "rack"))
+    with server_that_answers(API_VERSIONS_ANSWER, answer) as port:
+        assert live_broker_count(port, CLUSTER_ID, timeout_seconds=5) == 2
+
+
+@pytest.mark.parametrize("cluster_id", ["another", "", None])
+def test_a_broker_of_another_cluster_does_not_count(cluster_id: str | None) -> None:
+    with server_that_answers(API_VERSIONS_ANSWER, metadata(broker(1, None), cluster_id=cluster_id)) as port:
+        assert live_broker_count(port, CLUSTER_ID, timeout_seconds=5) == 0
 
 
 @pytest.mark.parametrize(
@@ -54,15 +74,15 @@ def test_the_count_is_what_the_metadata_says() -> None:
 )
 def test_anything_but_a_proper_answer_is_not_ready(answer: bytes) -> None:
     with server_that_answers(answer) as port:
-        assert live_broker_count(port, timeout_seconds=5) == 0
+        assert live_broker_count(port, CLUSTER_ID, timeout_seconds=5) == 0
 
 
 def test_a_port_where_nobody_listens_is_not_ready() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    assert live_broker_count(port, timeout_seconds=5) == 0
+    assert live_broker_count(port, CLUSTER_ID, timeout_seconds=5) == 0
 
 
 def test_a_server_that_never_answers_is_not_ready() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        assert live_broker_count(listener.getsockname()[1], timeout_seconds=0.1) == 0
+        assert live_broker_count(listener.getsockname()[1], CLUSTER_ID, timeout_seconds=0.1) == 0
