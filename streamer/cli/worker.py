@@ -48,6 +48,6 @@ def worker(
     """
     import socket
 
-    from streamer.worker.process import run_worker
+    from streamer.worker.run import run_worker
 
     run_worker(session.settings, endpoint=endpoint, slot=default_slot(socket.gethostname()) if slot is None else slot)
