@@ -7,9 +7,8 @@ import threading
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import river
-from river import base
-from river.utils import inspect as kinds
+from river import __version__ as _installed  # type: ignore[attr-defined]  # it is there, and not in __all__
+from river import base, compose
 
 from streamer.errors import ModelInvalid, PredictionFailed
 from streamer.records.model_version import Signature, TensorSpec
@@ -25,11 +24,23 @@ if TYPE_CHECKING:
     from streamer.runtimes.protocol import OutputValues
     from streamer.runtimes.river_container import FeatureDtype
 
+
+RIVER_VERSION: str = _installed
+"""The installed version; only models that it stored are read."""
+
 _LABEL = TensorSpec(name="label", dtype="object", shape=(None,))
 _PROBABILITIES = TensorSpec(name="probabilities", dtype="map", shape=(None,))
 _PREDICTION = TensorSpec(name="prediction", dtype="float64", shape=(None,))
 _SCORE = TensorSpec(name="score", dtype="float64", shape=(None,))
 _CLUSTER = TensorSpec(name="cluster", dtype="int64", shape=(None,))
+_KINDS = (
+    (base.Classifier, (_LABEL, _PROBABILITIES)),
+    (base.Regressor, (_PREDICTION,)),
+    (base.AnomalyDetector, (_SCORE,)),
+    (base.SupervisedAnomalyDetector, (_SCORE,)),
+    (base.Clusterer, (_CLUSTER,)),
+)
+_SEVERAL_OUTPUTS = (base.MultiLabelClassifier, base.MultiTargetRegressor)
 _METHODS = {
     "label": "predict_one",
     "probabilities": "predict_proba_one",
@@ -59,7 +70,7 @@ def dump_river(model: Any, inputs: Mapping[str, FeatureDtype] | None = None) -> 
         ) from error
     unpickle_state(state)
     name = f"{type(model).__module__}.{type(model).__qualname__}"
-    return pack(state, river.__version__, name, None if inputs is None else dict(inputs))
+    return pack(state, RIVER_VERSION, name, None if inputs is None else dict(inputs))
 
 
 class RiverRuntime:
@@ -70,9 +81,9 @@ class RiverRuntime:
     def load(self, artifact: bytes) -> RiverModel:
         """See `Runtime.load`."""
         header, state = unpack(artifact)
-        if header.river != river.__version__:
+        if header.river != RIVER_VERSION:
             raise ModelInvalid(
-                f"the model was stored by river {header.river}, and river {river.__version__} is installed",
+                f"the model was stored by river {header.river}, and river {RIVER_VERSION} is installed",
                 advice=f"State is not carried over between versions: install river=={header.river} here, or store "
                 "the model again.",
             )
@@ -147,16 +158,14 @@ def _open(signature: Signature, inputs: Mapping[str, NDArray[Any]]) -> Signature
 
 
 def _outputs(model: Any) -> tuple[TensorSpec, ...]:
-    """What a model of its kind gives."""
-    if isinstance(model, base.Estimator) and not (kinds.ismoclassifier(model) or kinds.ismoregressor(model)):
-        if kinds.isclassifier(model):
-            return (_LABEL, _PROBABILITIES)
-        if kinds.isregressor(model):
-            return (_PREDICTION,)
-        if kinds.isanomalydetector(model):
-            return (_SCORE,)
-        if kinds.isclusterer(model):
-            return (_CLUSTER,)
+    """What a model of its kind gives. A pipeline, or a wrapper around one, is of the kind of what stands last in it."""
+    inner = model
+    while isinstance(inner, compose.Pipeline | base.Wrapper):
+        inner = list(inner.steps.values())[-1] if isinstance(inner, compose.Pipeline) else inner._wrapped_model
+    if not isinstance(inner, _SEVERAL_OUTPUTS):
+        for kind, outputs in _KINDS:
+            if isinstance(inner, kind):
+                return outputs
     raise ModelInvalid(
         f"{type(model).__module__}.{type(model).__qualname__} is not a river classifier, regressor, anomaly detector "
         "or clusterer with one output"

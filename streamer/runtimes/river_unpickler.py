@@ -34,6 +34,8 @@ _FUNCTIONS = frozenset(
         ("river.feature_extraction.vectorize", "strip_accents_unicode"),
         ("river.feature_extraction.vectorize", "tokenize_using_regex_pattern"),
         ("river.utils.math", "minkowski_distance"),
+        ("river.tree.splitter.ebst_splitter", "EBSTNode._update_estimator_multivariate"),
+        ("river.tree.splitter.ebst_splitter", "EBSTNode._update_estimator_univariate"),
         ("numpy", "dtype"),
         ("numpy", "ndarray"),
         ("numpy._core.multiarray", "_reconstruct"),
@@ -89,7 +91,7 @@ class _Unpickler(pickle.Unpickler):
         if key == ("builtins", "getattr"):
             return _bound_method
         if key in _FUNCTIONS:
-            return getattr(import_module(module_name), global_name)
+            return functools.reduce(getattr, global_name.split("."), import_module(module_name))
         package, _, rest = module_name.partition(".")
         if package == "river" and rest.partition(".")[0] in _RIVER_PACKAGES:
             found = _river_class(module_name, global_name)

@@ -6,13 +6,16 @@ here that process is not ours.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING, Any
 
 import orjson
 
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 
 _MEBIBYTE = 1024**2
 _MAX_ANSWER_BYTES = 64 * 1024
+_KEPT_VARIABLES = frozenset(
+    {"HOME", "LANG", "LD_LIBRARY_PATH", "PATH", "PYTHONHOME", "PYTHONPATH", "TMPDIR", "TZ", "VIRTUAL_ENV"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,24 +72,55 @@ def validate_in_process(
     request = orjson.dumps(
         {"version": version.model_dump(mode="json"), "event_schema": event_schema, "output_schema": output_schema}
     )
-    child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-        [sys.executable, "-m", "streamer.runtimes.validation_process", str(memory_bytes), str(len(request))],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
+    numbers = [str(memory_bytes), str(math.ceil(limits.seconds)), str(_MAX_ANSWER_BYTES), str(len(request))]
+    # Files, not pipes, take what it says: the limit on file sizes bounds them. The folder is empty, so that a model
+    # that asks for a neighbouring file finds none.
+    with (
+        tempfile.TemporaryDirectory(prefix="streamer-validation-") as folder,
+        TemporaryFile() as out,
+        TemporaryFile() as err,
+    ):
+        child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [sys.executable, "-m", "streamer.runtimes.validation_process", *numbers],
+            stdin=subprocess.PIPE,
+            stdout=out,
+            stderr=err,
+            cwd=folder,
+            env=_environment(),
+            start_new_session=True,
+        )
+        try:
+            child.communicate(request + artifact, timeout=limits.seconds)
+        except subprocess.TimeoutExpired as expired:
+            raise _too_slow(limits.seconds, where) from expired
+        finally:
+            _kill(child)
+        answer, complaints = _beginning(out), _beginning(err)
+    if child.returncode == -signal.SIGXCPU:
+        raise _too_slow(limits.seconds, where)
+    _judge(child.returncode, answer, complaints, where, memory_bytes)
+
+
+def _environment() -> dict[str, str]:
+    """What the interpreter needs to start; no key or password of ours."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in _KEPT_VARIABLES or name.startswith(("LC_", "COVERAGE_"))
+    }
+
+
+def _beginning(file: IO[bytes]) -> bytes:
+    file.seek(0)
+    return file.read(_MAX_ANSWER_BYTES)
+
+
+def _too_slow(seconds: float, where: str) -> ValidationLimitExceeded:
+    return ValidationLimitExceeded(
+        f"trying the model took longer than {seconds:g} s",
+        where=where,
+        advice="It may loop for ever; if it is only slow, raise the limit",
     )
-    try:
-        answer, complaints = child.communicate(request + artifact, timeout=limits.seconds)
-    except subprocess.TimeoutExpired as expired:
-        raise ValidationLimitExceeded(
-            f"trying the model took longer than {limits.seconds:g} s",
-            where=where,
-            advice="It may loop for ever; if it is only slow, raise the limit",
-        ) from expired
-    finally:
-        _kill(child)
-    _judge(child.returncode, answer[:_MAX_ANSWER_BYTES], complaints[-_MAX_ANSWER_BYTES:], where, memory_bytes)
 
 
 def _kill(child: subprocess.Popen[bytes]) -> None:

@@ -11,10 +11,12 @@ import orjson
 
 def main() -> int:
     """Reads a request and an artifact from standard input; writes one JSON object to standard output."""
-    memory_bytes, request_bytes = int(sys.argv[1]), int(sys.argv[2])
+    memory_bytes, cpu_seconds, answer_bytes, request_bytes = map(int, sys.argv[1:5])
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # a model has nothing to write
+    resource.setrlimit(resource.RLIMIT_FSIZE, (answer_bytes, answer_bytes))  # for the answer; a model writes nothing
+    # The caller ends this process in time, unless it dies itself.
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 5))
     os.nice(10)  # whoever serves on this machine comes first
     from streamer.errors import StreamerError  # within the limits, like all that follows
     from streamer.records.model_version import ModelVersion
