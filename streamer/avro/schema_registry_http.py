@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from streamer.avro.schema_registry_answers import HttpAnswer, json_of
-from streamer.errors import (
-    ConfigurationError,
-    SchemaRegistryError,
-    SchemaRegistryRefused,
-    SchemaRegistryUnavailable,
+from streamer.avro.schema_registry_connection import (
+    registry_connection,
+    registry_secrets,
+    registry_urls,
 )
+from streamer.errors import SchemaRegistryError, SchemaRegistryRefused, SchemaRegistryUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from streamer.avro.schema_registry_policy import SchemaRegistryPolicy
     from streamer.config.settings import RegistrySettings
 
-_MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
 _MASK = "***"
 
 
@@ -52,24 +51,16 @@ class SchemaRegistryHttp:
         randomness: Callable[[], float],
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._urls = _urls(settings)
+        self._urls = registry_urls(settings)
         self._policy = policy
         self._deadline_seconds = settings.timeout_seconds
         self._clock = clock
         self._sleep = sleep
         self._randomness = randomness
-        self._secrets = _secrets(settings)
+        self._secrets = registry_secrets(settings)
         self._preferred = 0
         self._silent_until = float("-inf")
-        self._client = httpx.Client(
-            auth=_basic_auth(settings),
-            headers=_headers(settings),
-            # A certificate store is read even for plain HTTP, so only where it will be used.
-            verify=_tls(settings) if any(url.startswith("https:") for url in self._urls) else False,
-            transport=transport,
-            follow_redirects=False,
-            trust_env=False,  # a ~/.netrc must not add credentials
-        )
+        self._client = registry_connection(settings, transport)
 
     def __repr__(self) -> str:
         return f"SchemaRegistryHttp({', '.join(self._urls)})"
@@ -192,11 +183,18 @@ class SchemaRegistryHttp:
         raise AssertionError("only failures ask to try again")
 
     def _from_httpx(self, error: httpx.HTTPError, where: str) -> SchemaRegistryError:
-        if _is_about_certificates(error):
+        tls = _tls_error_in(error)
+        if isinstance(tls, ssl.SSLCertVerificationError):
             return SchemaRegistryRefused(
-                f"the registry's certificate is not trusted: {error}",
+                f"the registry's certificate is not trusted: {tls.verify_message}",
                 where=where,
                 advice="Set ca_file to the certificate of the authority that signed it",
+            )
+        if tls is not None and "ALERT" in (tls.reason or ""):
+            return SchemaRegistryRefused(
+                f"the registry ends the TLS handshake; most likely it demands a client certificate: {tls.reason}",
+                where=where,
+                advice="Set certificate_file and key_file to one that it accepts",
             )
         if isinstance(error, httpx.TimeoutException):
             what = "the registry did not answer in time"
@@ -214,86 +212,9 @@ class SchemaRegistryHttp:
         return type(error)(what, where=error.where, advice=error.advice)
 
 
-def _urls(settings: RegistrySettings) -> tuple[str, ...]:
-    urls = tuple(url.strip().rstrip("/") for url in (settings.url or "").split(",") if url.strip())
-    if not urls:
-        raise ConfigurationError(
-            "no Schema Registry is configured, but a topic's framing needs one",
-            where="schema_registry.url",
-            advice="Set STREAMER_SCHEMA_REGISTRY__URL; several URLs are separated by commas",
-        )
-    for url in urls:
-        try:
-            parsed = httpx.URL(url)
-        except httpx.InvalidURL as error:
-            raise ConfigurationError("this is not a URL", where="schema_registry.url") from error
-        if parsed.userinfo:
-            raise ConfigurationError(
-                "the URL holds a user name or password, which would appear in logs and errors",
-                where="schema_registry.url",
-                advice="Set schema_registry.username and schema_registry.password instead",
-            )
-        if parsed.scheme not in ("http", "https") or not parsed.host or parsed.query or parsed.fragment:
-            raise ConfigurationError(
-                f"{url!r} is not the base URL of a registry",
-                where="schema_registry.url",
-                advice="Write it as https://host:port, with a path if there is one",
-            )
-    return urls
-
-
-def _headers(settings: RegistrySettings) -> dict[str, str]:
-    headers = {"Accept": f"{_MEDIA_TYPE}, application/json", "Accept-Encoding": "identity"}
-    headers["Content-Type"] = _MEDIA_TYPE
-    if settings.bearer_token is not None:
-        token = settings.bearer_token.get_secret_value()
-        if not (token.isascii() and token.isprintable()) or " " in token:
-            raise ConfigurationError(
-                "the token has characters that a header cannot carry",
-                where="schema_registry.bearer_token",
-                advice="Look for a line break or a space at its end",
-            )
-        headers["Authorization"] = f"Bearer {token}"
-    return headers
-
-
-def _basic_auth(settings: RegistrySettings) -> httpx.BasicAuth | None:
-    if settings.username is None and settings.password is None:
-        return None
-    if settings.bearer_token is not None:
-        raise ConfigurationError(
-            "a user name and password and a bearer token are set, but only one kind can be sent",
-            where="schema_registry",
-            advice="Set schema_registry.username and .password, or .bearer_token",
-        )
-    password = "" if settings.password is None else settings.password.get_secret_value()
-    return httpx.BasicAuth(settings.username or "", password)
-
-
-def _secrets(settings: RegistrySettings) -> tuple[str, ...]:
-    values = (settings.password, settings.bearer_token)
-    return tuple(value.get_secret_value() for value in values if value is not None and value.get_secret_value())
-
-
-def _tls(settings: RegistrySettings) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=settings.ca_file)
-        if settings.certificate_file is not None:
-            context.load_cert_chain(settings.certificate_file, settings.key_file)
-    except (OSError, ssl.SSLError) as error:
-        files = [settings.ca_file, settings.certificate_file, settings.key_file]
-        raise ConfigurationError(
-            f"a TLS file of the Schema Registry cannot be used: {error}",
-            where=", ".join(str(file) for file in files if file is not None),
-            advice="The files must be in PEM format, the key without a pass phrase and fitting the certificate",
-        ) from error
-    return context
-
-
-def _is_about_certificates(error: BaseException) -> bool:
+def _tls_error_in(error: BaseException) -> ssl.SSLError | None:
+    """Return the TLS library's own error among the causes of another, if there is one."""
     cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return True
+    while cause is not None and not isinstance(cause, ssl.SSLError):
         cause = cause.__cause__ or cause.__context__
-    return False
+    return cause
