@@ -161,7 +161,8 @@ class WorkerLoop:
     def assigned(self, committed: Mapping[int, Committed]) -> None:
         """New partitions, or the old ones from their committed offsets again."""
         self._metrics.rebalances.inc()
-        self.positions = {p: where.offset for p, where in committed.items() if where.offset is not None}
+        # Before the first commit nothing is answered: behind by all there is.
+        self.positions = {p: 0 if where.offset is None else where.offset for p, where in committed.items()}
         self._holds.assigned(committed, self.routing.revision)
         log.info("assigned", partitions=sorted(committed), positions=self.positions)
 
