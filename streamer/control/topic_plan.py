@@ -46,7 +46,7 @@ def plan_topics(kafka: KafkaSettings, endpoint: EndpointDocument) -> TopicPlan:
         for location, name in places
         if name in (kafka.config_topic, kafka.models_topic, kafka.status_topic)
     ]
-    (events_location, events_name), *outputs = places
+    (_, events_name), *outputs = places
     events = existing.get(events_name)
     wanted = endpoint.events.partitions
     if events is not None and wanted is not None and events.partitions != wanted:

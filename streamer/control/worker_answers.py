@@ -126,12 +126,13 @@ def answer_of(status: WorkerStatus, awaited: Awaited) -> WorkerAnswer:
     endpoint_done = awaited.endpoint_revision is None or (
         status.endpoint_revision is not None and status.endpoint_revision >= awaited.endpoint_revision
     )
-    refused = status.refused
-    if refused is not None and (awaited.routing_revision is None or refused.revision >= awaited.routing_revision):
-        return WorkerAnswer(status.worker, AnswerState.refused, serving, refused.reason)
     if routing_done and endpoint_done:
         return WorkerAnswer(status.worker, AnswerState.active, serving)
-    preparing = status.preparing
-    if preparing is not None and (awaited.routing_revision is None or preparing >= awaited.routing_revision):
+    refused, preparing = status.refused, status.preparing
+    if awaited.routing_revision is None and preparing is not None:  # an old refusal is being tried again
+        return WorkerAnswer(status.worker, AnswerState.preparing, serving)
+    if refused is not None and refused.revision >= (awaited.routing_revision or 0):
+        return WorkerAnswer(status.worker, AnswerState.refused, serving, refused.reason)
+    if preparing is not None and preparing >= (awaited.routing_revision or 0):
         return WorkerAnswer(status.worker, AnswerState.preparing, serving)
     return WorkerAnswer(status.worker, AnswerState.waiting, serving, status.degraded or "")

@@ -19,6 +19,8 @@ from streamer.kafka.topics import TopicAdmin
 Headers = list[tuple[str, bytes | None]]
 
 _MAX_RECORDS_PER_POLL = 1000
+_MAX_RECORD_BYTES = 8 * 2**20
+"""Documents with inlined models pass librdkafka's default of 1 MB; the topic's own limit decides."""
 
 
 class LogRecord(NamedTuple):
@@ -167,6 +169,7 @@ class LogWriter:
                     "acks": "all",
                     "partitioner": "murmur2_random",
                     "linger.ms": 0,
+                    "message.max.bytes": _MAX_RECORD_BYTES,
                     "message.timeout.ms": int(self._timeout * 1000),
                 },
                 self._latch,
