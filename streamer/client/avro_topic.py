@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from streamer.errors import ConfigurationError, SchemaError
 
 if TYPE_CHECKING:
     from streamer.config import Settings
+    from streamer.routing.documents import EndpointDocument
 
 SchemaSource = Schema | str | Path | Mapping[str, Any]
 """A parsed schema, its JSON as text or as a dict, or the path of an .avsc file."""
@@ -37,8 +39,12 @@ class AvroTopic:
     framing: Framing = Framing.SINGLE_OBJECT
     other_writers: tuple[Schema, ...] = ()
 
-    def decoder(self, settings: Settings) -> EventDecoder:
+    def decoder(self, settings: Settings, resources: ExitStack) -> EventDecoder:
         """What turns this topic's payloads into columns.
+
+        Args:
+            settings: Where the Schema Registry is.
+            resources: Takes over what must be closed when the decoder is no longer used.
 
         Raises:
             ConfigurationError: The framing is confluent and no Schema Registry is configured.
@@ -46,7 +52,7 @@ class AvroTopic:
         """
         writers: Sequence[Schema] | WriterSchemas
         if self.framing is Framing.CONFLUENT:
-            writers = RegistrySchemas(open_registry(settings, self.name))
+            writers = RegistrySchemas(resources.enter_context(open_registry(settings, self.name)))
         elif self.framing is Framing.BARE:  # the topic has one schema: another writer's, or the reader's own
             writers = self.other_writers or (self.schema,)
         else:
@@ -65,6 +71,14 @@ class AvroTopic:
             with open_registry(settings, self.name) as registry:
                 schema_id = registry.register(f"{self.name}-value", self.schema.json)
         return prefix_of(self.framing, self.schema, schema_id)
+
+
+def events_topic(document: EndpointDocument) -> AvroTopic:
+    """Where an endpoint's events are, and all schemas that they may have been written with."""
+    events = document.events
+    assert events.topic is not None  # a resolved document names every topic
+    writers = tuple(parse_schema(schema) for schema in events.writer_schemas)
+    return AvroTopic(events.topic, parse_schema(events.schema_), Framing(events.framing), writers)
 
 
 def open_registry(settings: Settings, topic: str) -> SchemaRegistry:

@@ -19,6 +19,7 @@ from streamer.records.columns import Column, ConstantColumn, ObjectColumn, colum
 from streamer.routing.bucketing import column_bytes
 
 if TYPE_CHECKING:
+    from streamer.avro.schema import Schema
     from streamer.config import Settings
     from streamer.kafka.log import Headers
     from streamer.routing.documents import EndpointDocument
@@ -103,6 +104,11 @@ class EventProducer:
     def topic(self) -> str:
         """Where the events go."""
         return self._topic.name
+
+    @property
+    def schema(self) -> Schema:
+        """What the events are written with."""
+        return self._topic.schema
 
     @property
     def fields(self) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -81,8 +82,10 @@ class InferenceConsumer:
         self._timeout_seconds = timeout_seconds
         self._patience_seconds = _POLL_SECONDS if timeout_seconds is None else timeout_seconds
         self._topic = source.name
-        self._decoder = source.decoder(settings)
-        self._reader = RecordReader(settings.kafka, source.name, group=group, start=start)
+        with ExitStack() as resources:
+            self._decoder = source.decoder(settings, resources)
+            self._reader = RecordReader(settings.kafka, source.name, group=group, start=start)
+            self._resources = resources.pop_all()
         self._assignments = 0
         self._handed_out: dict[int, int] = {}
 
@@ -151,6 +154,7 @@ class InferenceConsumer:
     def close(self) -> None:
         """Leaves the group. Commits nothing."""
         self._reader.close()
+        self._resources.close()
 
     def _read(self, timeout_seconds: float, max_records: int) -> InferenceBatch | None:
         deadline = time.monotonic() + timeout_seconds

@@ -91,8 +91,17 @@ class EventSender:
         headers: Headers | None = None,
         timestamp_ms: int | None = None,
         partition: int | None = None,
+        topic: str | None = None,
     ) -> None:
         """Adds one record. Waits while too much is on its way.
+
+        Args:
+            value: The payload; None is a tombstone.
+            key: Decides the partition, unless that is given.
+            headers: The record's headers.
+            timestamp_ms: The record's timestamp; by default now.
+            partition: By default the partitioner decides.
+            topic: Another topic than the sender's, in the same transaction.
 
         Raises:
             KafkaError: An earlier record was not delivered, or this one is larger than the broker takes.
@@ -105,9 +114,11 @@ class EventSender:
             optional["timestamp"] = timestamp_ms
         target = _NO_PARTITION if partition is None else partition
         try:
-            self._producer.produce(self.topic, value, key, partition=target, on_delivery=self._failed, **optional)
+            self._producer.produce(
+                topic or self.topic, value, key, partition=target, on_delivery=self._failed, **optional
+            )
         except ck.KafkaException as exception:
-            raise from_exception(exception, f"writing to {self.topic}") from exception
+            raise from_exception(exception, f"writing to {topic or self.topic}") from exception
         self._producer.poll(0)
 
     def send_batch(self, values: Sequence[bytes | None], keys: Sequence[bytes | None] | None = None) -> None:

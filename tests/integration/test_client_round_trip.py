@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -85,8 +86,9 @@ def endpoint(settings: Settings, topic: str, unique: str) -> EndpointDocument:
 def events_in(settings: Settings, topic: str, schema: Any = EVENT, framing: str = "single_object") -> list[Any]:
     """What a reader of the topic sees, in partition and offset order: (record, decoded event)."""
     records = sorted(read_log(settings.kafka, topic), key=lambda record: record[:2])
-    decoder = AvroTopic(topic, parse_schema(schema), Framing(framing)).decoder(settings)
-    decoded = decoder.decode([record.value for record in records])
+    with ExitStack() as resources:
+        decoder = AvroTopic(topic, parse_schema(schema), Framing(framing)).decoder(settings, resources)
+        decoded = decoder.decode([record.value for record in records])
     assert decoded.failures == []
     return list(zip(records, decoded.batch.to_rows(), strict=True))
 
