@@ -2,7 +2,7 @@
 # Another Python than the first suitable one on the PATH: make PYTHON=/path/to/python3.12 ...
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench lock clean python kafka
+.PHONY: help demo test lint format bench lock clean python kafka broker
 .DELETE_ON_ERROR:
 
 PYTHON ?= $(shell for name in python3 python3.11 python3.12 python3.13; do \
@@ -15,7 +15,7 @@ INSTALLED := .venv/installed
 help: ## Show what can be made
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-demo: kafka $(INSTALLED) ## Show it all on real flights: under three minutes
+demo: broker $(INSTALLED) ## Show it all on real flights: under three minutes
 	@$(BIN)/streamer demo
 
 test: kafka $(INSTALLED) lint ## Run all checks and all tests, and report coverage
@@ -31,7 +31,7 @@ format: $(INSTALLED) ## Format the code and repair what can be repaired
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: kafka $(INSTALLED) ## Measure throughput and latency
+bench: broker $(INSTALLED) ## Measure throughput and latency
 	@$(BIN)/python -m benchmarks
 
 lock: ## Choose the newest allowed versions of all packages (needs uv)
@@ -49,6 +49,10 @@ python:
 
 kafka:
 	@.ci/prerequisites "$(PYTHON)" kafka
+
+# A broker that is given needs no Java here.
+broker:
+	@.ci/prerequisites "$(PYTHON)" $(if $(STREAMER_KAFKA__BOOTSTRAP_SERVERS),,kafka)
 
 $(INSTALLED): requirements.lock pyproject.toml | python
 	@echo "Installing the locked packages into .venv; the first time this takes a minute or two"
