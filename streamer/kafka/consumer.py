@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 import confluent_kafka as ck
@@ -24,6 +25,7 @@ from streamer.kafka.log import Headers
 
 _BEGINNING = ck.OFFSET_BEGINNING
 _COMMITTED_TIMEOUT_SECONDS = 15.0
+_WATERMARK_TIMEOUT_SECONDS = 5.0
 
 CONSUMER_DEFAULTS: dict[str, Any] = {
     # Topics of one endpoint are co-partitioned: range gives the same partitions of each to one worker.
@@ -39,10 +41,17 @@ CONSUMER_DEFAULTS: dict[str, Any] = {
 
 
 class Committed(NamedTuple):
-    """Where a partition goes on: the committed offset (None before the first commit) and its commit metadata."""
+    """Where a partition goes on.
+
+    Attributes:
+        offset: The committed offset; None before the first commit.
+        metadata: The text that was committed beside it.
+        removed: How many offsets after it retention has removed: events that nobody answered.
+    """
 
     offset: int | None
     metadata: str
+    removed: int = 0
 
 
 class AssignmentListener(Protocol):
@@ -58,7 +67,7 @@ class AssignmentListener(Protocol):
         """All partitions are gone already: abort, never commit, and drop every batch in hand."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PolledBatch:
     """Records as they came from the broker, columns of n records: partition by partition, each in its order.
 
@@ -67,20 +76,30 @@ class PolledBatch:
         keys: Record keys.
         partitions: int32 (n,).
         offsets: int64 (n,).
-        timestamps_ms: int64 (n,), Kafka's record timestamp; -1 where there is none.
         headers: None if no record of the batch has headers, else one list (or None) a record.
         positions: Partition to the offset after its last record in this batch.
         group_metadata: The consumer group's generation that these records belong to.
+        messages: The n messages themselves.
     """
 
     values: list[bytes | None]
     keys: list[bytes | None]
     partitions: NDArray[np.int32]
     offsets: NDArray[np.int64]
-    timestamps_ms: NDArray[np.int64]
     headers: list[Headers | None] | None
     positions: dict[int, int]
     group_metadata: Any
+    messages: list[Any]
+
+    @cached_property
+    def timestamps_ms(self) -> NDArray[np.int64]:
+        """Kafka's timestamp of each record, int64 (n,); -1 where there is none. Costs a call a record."""
+        return np.fromiter((message.timestamp()[1] for message in self.messages), np.int64, len(self.messages))
+
+    def some_timestamps_ms(self, most: int) -> NDArray[np.int64]:
+        """The timestamps of at most so many records, evenly spread over the batch."""
+        step = -(-len(self.messages) // most)
+        return np.array([message.timestamp()[1] for message in self.messages[::step]], np.int64)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -154,7 +173,7 @@ class GroupConsumer:
             raise failure
         if not messages:
             denied = self._latch.denied()
-            if denied is not None:
+            if denied is not None and self._generation == 0:  # once admitted, a refusal may pass: librdkafka retries
                 raise mapped(denied, f"reading {self._topic}")
             return None
         if any([message.error() is not None for message in messages]):  # noqa: C419 - a list is quicker here
@@ -223,10 +242,21 @@ class GroupConsumer:
         for answer in answers:
             if answer.error is not None:
                 raise mapped(answer.error, "reading the committed offsets", f"{self._topic}[{answer.partition}]")
-        return {a.partition: Committed(a.offset if a.offset >= 0 else None, a.metadata or "") for a in answers}
+        return {answer.partition: self._where(answer) for answer in answers}
+
+    def _where(self, answer: Any) -> Committed:
+        if answer.offset < 0:
+            return Committed(None, "")
+        try:
+            oldest, _ = self._consumer.get_watermark_offsets(answer, timeout=_WATERMARK_TIMEOUT_SECONDS)
+        except ck.KafkaException as exception:
+            raise from_exception(exception, "reading the oldest offsets") from exception
+        return Committed(answer.offset, answer.metadata or "", max(oldest - answer.offset, 0))
 
     def _take(self) -> None:
         """Reads every owned partition from its committed offset."""
+        if not self._owned:
+            return
         committed = self._committed(self._owned)
         self._generation += 1
         self._consumer.assign(
@@ -293,8 +323,8 @@ class GroupConsumer:
             keys=[m.key() for m in messages],
             partitions=partitions,
             offsets=offsets,
-            timestamps_ms=np.array([m.timestamp()[1] for m in messages], np.int64),
             headers=headers if any(headers) else None,
             positions=dict(zip(partitions[last].tolist(), (offsets[last] + 1).tolist(), strict=True)),
             group_metadata=self._group_metadata,
+            messages=messages,
         )

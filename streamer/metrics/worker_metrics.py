@@ -46,6 +46,11 @@ class WorkerMetrics:
             "Events without a bucketing value, bucketed by their event id.",
             registry=registry,
         )
+        self.removed_unanswered = Counter(
+            "streamer_removed_unanswered_total",
+            "Offsets that the events topic's retention removed before they were answered.",
+            registry=registry,
+        )
         self.transactions = Counter(
             "streamer_transactions_total", "Batches by how they ended.", ["result"], registry=registry
         )
@@ -69,7 +74,7 @@ class WorkerMetrics:
         )
         self.event_age_seconds = VectorHistogram(
             "streamer_event_to_output_seconds",
-            "From an event's Kafka timestamp to the commit of its answer.",
+            "From an event's Kafka timestamp to the commit of its answer; up to 64 events of each batch.",
             _AGE_BOUNDS,
             registry,
         )

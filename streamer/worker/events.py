@@ -116,21 +116,21 @@ class EventReader:
             features=features,
             event_ids=ids,
             id_bytes=id_bytes,
-            event_times_us=self._times(features, polled.timestamps_ms[rows]),
+            event_times_us=self._times(features, polled, rows),
             bucketing=values,
             null_bucketing=nulls,
             dead_letters=dead_letters,
         )
 
-    def _times(self, features: FeatureBatch, kafka_ms: NDArray[np.int64]) -> NDArray[np.int64]:
-        kafka_us = kafka_ms * _MILLISECOND
-        if self._time is None:
-            return kafka_us
-        column = features[self._time]
+    def _times(self, features: FeatureBatch, polled: PolledBatch, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Microseconds since 1970; Kafka's timestamp where the event has none."""
+        column = None if self._time is None else features[self._time]
         if not isinstance(column, NumericColumn):
-            return kafka_us
+            return polled.timestamps_ms[rows] * _MILLISECOND
         times = column.values.astype(np.int64) * self._time_unit
-        return times if column.valid is None else np.where(column.valid, times, kafka_us)
+        if column.valid is None or column.valid.all():
+            return times
+        return np.where(column.valid, times, polled.timestamps_ms[rows] * _MILLISECOND)
 
 
 def _as_text(column: Column) -> TextColumn:

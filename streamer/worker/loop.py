@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 IDLE_SECONDS = 0.1
 _RETRY_SECONDS = 0.5
 _ENDS_SECONDS = 1.0
+_FAILURES_ARE_TROUBLE = 3
 _TRY_AGAIN = (errors.KafkaError, errors.SchemaRegistryUnavailable, errors.SchemaRegistryRefused)
 _FATAL = (errors.SlotInUse, errors.KafkaDenied, errors.TopicProblem)
 
@@ -82,6 +83,7 @@ class WorkerLoop:
         self.positions: dict[int, int] = {}
         self.ends: dict[int, int] = {}
         self.last_turn_at = time.monotonic()
+        self._failures_in_a_row: list[str] = []
         self._ends_seen_at = float("-inf")
         self._newest = newest
         self._publisher = publisher
@@ -204,6 +206,7 @@ class WorkerLoop:
     def _read_again(self, failure: Exception) -> None:
         """Throws away what is in flight and goes back to the committed offsets, however long the broker needs."""
         log.warning("reading again from the committed offsets", reason=str(failure))
+        self._failures_in_a_row = [*self._failures_in_a_row[-_FAILURES_ARE_TROUBLE:], str(failure)]
         self._scoring = None
         self._metrics.transactions.labels("aborted").inc()
         while not self._stop.is_set():
@@ -225,7 +228,10 @@ class WorkerLoop:
     def _leave(self) -> None:
         """Publishes nothing more: what was not committed is read again by the next owner."""
         self._scoring = None
-        self._commits.settle()
+        try:
+            self._commits.settle()
+        except errors.StreamerError as failure:
+            log.warning("the last batch is left to the next owner", reason=str(failure))
         try:
             self._consumer.close()
         finally:
@@ -236,6 +242,7 @@ class WorkerLoop:
         self.positions.update(batch.positions.offsets)
         self._caution.passed(batch.positions.offsets)
         self._counts.committed(batch)
+        self._failures_in_a_row = []
 
     def _count_loaded(self) -> None:
         self._metrics.routing_revision.set(self.routing.revision)
@@ -243,6 +250,8 @@ class WorkerLoop:
 
     def trouble(self) -> str | None:
         """What an operator should know; None when all is well."""
+        if len(self._failures_in_a_row) >= _FAILURES_ARE_TROUBLE:
+            return f"batches fail again and again: {self._failures_in_a_row[-1]}"
         return self._holds.trouble()
 
     @contextmanager

@@ -160,6 +160,9 @@ class WorkerProcess:
         self._reporter.changed()
         try:
             self._loop.run()
+        except errors.TopicProblem as failure:  # it may be made again
+            self._set_trouble(str(failure))
+            self._stop.wait(_RETRY_SECONDS)
         finally:
             self._loop = None
             scorer.close()
