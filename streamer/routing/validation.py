@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from streamer.avro.avro_types import AvroType, Enum, Fixed, Primitive, Record, describe
+from streamer.avro.decoder import EventDecoder
+from streamer.avro.envelope import inference_schema
+from streamer.avro.framing import Framing
 from streamer.avro.leaves import Leaf, leaves_of
 from streamer.avro.schema import Schema, parse_schema
 from streamer.errors import SchemaError
@@ -39,7 +42,27 @@ def endpoint_problems(endpoint: EndpointDocument) -> list[Problem]:
         problems += _event_field_problems(endpoint, events)
     if output is not None and not output.fields:
         problems.append(Problem(("output", "schema"), "has no fields", "List what a model of this endpoint answers"))
+    if not problems:
+        problems += _fit_together(endpoint)
     return problems
+
+
+def _fit_together(endpoint: EndpointDocument) -> Iterator[Problem]:
+    """Schemas that are sound each by itself and cannot be used together."""
+    sources = (endpoint.events.schema_, *endpoint.events.writer_schemas)
+    framing = Framing(endpoint.events.framing)
+    if framing is not Framing.CONFLUENT and not any(isinstance(source, str) for source in sources):
+        reader, *others = [parse_schema(source) for source in sources]
+        writers = (others or [reader]) if framing is Framing.BARE else [reader, *others]
+        try:
+            EventDecoder(reader, framing, writers)
+        except SchemaError as error:
+            yield _schema_problem(("events", "writer_schemas"), error)
+    if isinstance(endpoint.output.schema_, dict):
+        try:
+            parse_schema(inference_schema(endpoint.name, endpoint.output.schema_))
+        except SchemaError as error:
+            yield _schema_problem(("output", "schema"), error)
 
 
 def routing_problems(routing: RoutingDocument, endpoint: EndpointDocument) -> list[Problem]:
@@ -151,13 +174,17 @@ def _schema(source: str | dict[str, Any], location: Location, problems: list[Pro
     try:
         schema: Schema = parse_schema(source)
     except SchemaError as error:
-        at = f" at {error.where}" if error.where else ""
-        problems.append(Problem(location, f"{error.what}{at}", (error.advice or "").removesuffix(".")))
+        problems.append(_schema_problem(location, error))
         return None
     if not isinstance(schema.root, Record):
         problems.append(Problem(location, f"is {schema.name}, not a record", "Wrap it in a record with one field"))
         return None
     return schema.root
+
+
+def _schema_problem(location: Location, error: SchemaError) -> Problem:
+    at = f" at {error.where}" if error.where else ""
+    return Problem(location, f"{error.what}{at}", (error.advice or "").removesuffix("."))
 
 
 def _nearest(wanted: str, known: Sequence[str]) -> str:

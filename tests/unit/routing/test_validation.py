@@ -101,3 +101,20 @@ def test_each_problem_of_a_segment_is_named_with_its_place(match: dict[str, Any]
     assert "segments[0].match" in problem
     for part in said:
         assert part in problem
+
+
+def test_writer_schemas_that_the_fingerprint_cannot_tell_apart_are_refused() -> None:
+    fields = [
+        {**field, "type": {"type": "long", "logicalType": "timestamp-micros"}}
+        if field["name"] == "departed_at"
+        else field
+        for field in EVENT_SCHEMA["fields"]
+    ]
+    (problem,) = of_events(writer_schemas=[{**EVENT_SCHEMA, "fields": fields}])
+    assert problem.startswith("events.writer_schemas: ")
+
+
+def test_a_writer_schema_that_cannot_be_read_as_the_events_is_refused() -> None:
+    fields = [field for field in EVENT_SCHEMA["fields"] if field["name"] != "origin"]
+    (problem,) = of_events(writer_schemas=[{**EVENT_SCHEMA, "fields": fields}])
+    assert "origin" in problem
