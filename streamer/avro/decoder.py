@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -105,16 +105,22 @@ class EventDecoder:
             SchemaRegistryUnavailable: A schema id could not be looked up now; decode the batch again later.
         """
         failures: list[DecodeFailure] = []
-        rows = self._sizes_checked(values, failures)
-        kept = values if rows is None else [values[row] for row in rows.tolist()]
-        batch, good = self._decode(kept, rows, headers, failures)  # type: ignore[arg-type]  # no None is left
+        rows, kept = None, values
+        try:
+            sizes = np.fromiter(map(len, values), np.int64, len(values))  # type: ignore[arg-type]  # None: see below
+        except TypeError:
+            sizes = None
+        if sizes is None or sizes.max(initial=0) > self._limits.payload_bytes:
+            rows = self._bearable(values, failures)
+            kept = [values[row] for row in rows.tolist()]
+            sizes = np.fromiter((len(value or b"") for value in kept), np.int64, len(kept))
+            headers = None if headers is None else [headers[row] for row in rows.tolist()]
+        batch, good = self._decode(cast("Sequence[bytes]", kept), sizes, rows, headers, failures)
         failures.sort(key=lambda failure: failure.row)
         return Decoded(batch, good, failures)
 
-    def _sizes_checked(self, values: Sequence[bytes | None], failures: list[DecodeFailure]) -> NDArray[np.int64] | None:
-        """The rows with a value of a bearable size; None for all of them."""
-        if None not in values and max(map(len, values), default=0) <= self._limits.payload_bytes:  # type: ignore[arg-type]
-            return None
+    def _bearable(self, values: Sequence[bytes | None], failures: list[DecodeFailure]) -> NDArray[np.int64]:
+        """The rows with a value, and of a bearable size."""
         rows = []
         for row, value in enumerate(values):
             if value is None:
@@ -129,15 +135,13 @@ class EventDecoder:
     def _decode(
         self,
         values: Sequence[bytes],
+        sizes: NDArray[np.int64],
         rows: NDArray[np.int64] | None,
         headers: Sequence[Headers] | None,
         failures: list[DecodeFailure],
     ) -> tuple[FeatureBatch, NDArray[np.int64]]:
-        if headers is not None and rows is not None:
-            headers = [headers[row] for row in rows.tolist()]
-        lengths = np.fromiter(map(len, values), np.int64, len(values))
-        ends = np.cumsum(lengths)
-        starts = ends - lengths
+        ends = np.cumsum(sizes)
+        starts = ends - sizes
         data, buffer = self._joined(values)
         planned: list[tuple[Group, Plan]] = []
         for group in self._lookup.groups(Framed(buffer, starts, ends, headers)):

@@ -123,6 +123,9 @@ class _SingleObject:
                 )
 
     def groups(self, framed: Framed) -> list[Group]:
+        prefix = _common_prefix(framed, SINGLE_OBJECT_PREFIX_BYTES)
+        if prefix is not None and prefix.startswith(SINGLE_OBJECT_MAGIC):
+            return [_everything(framed, len(prefix), self._writer(int.from_bytes(prefix[2:], "little")))]
         starts = framed.starts
         sound = (framed.ends - starts) >= SINGLE_OBJECT_PREFIX_BYTES
         sound &= unaligned(framed.buffer, "<u2")[starts] == _MAGIC
@@ -144,8 +147,11 @@ class _Confluent:
         self._writers = writers
 
     def groups(self, framed: Framed) -> list[Group]:
-        starts, ends, buffer = framed.starts, framed.ends, framed.buffer
         named = self._rows_with_header(framed.headers)
+        prefix = None if named else _common_prefix(framed, CONFLUENT_ID_PREFIX_BYTES)
+        if prefix is not None and prefix[0] == 0:
+            return [_everything(framed, len(prefix), self._by_id(int.from_bytes(prefix[1:], "big")))]
+        starts, ends, buffer = framed.starts, framed.ends, framed.buffer
         magic = buffer[starts]
         sound = (magic == 0) & (ends - starts >= CONFLUENT_ID_PREFIX_BYTES)
         guids = (magic == 1) & (ends - starts >= CONFLUENT_GUID_PREFIX_BYTES)
@@ -168,10 +174,7 @@ class _Confluent:
         rest = np.flatnonzero(~taken)
         if len(rest):
             inner = self._by_ids(sound[rest], Framed(buffer, starts[rest], ends[rest], None))
-            groups += [
-                Group(rest if group.rows is None else rest[group.rows], group.prefix_bytes, group.writer)
-                for group in inner
-            ]
+            groups += [Group(rest[group.rows], group.prefix_bytes, group.writer) for group in inner]
         return groups
 
     def _by_ids(self, sound: NDArray[np.bool_], framed: Framed) -> list[Group]:
@@ -213,6 +216,20 @@ def _found(look_up: Callable[[], Schema]) -> Schema | Malformed:
         return Malformed("schema_mismatch", f"the writer's schema is refused: {error}")
 
 
+def _common_prefix(framed: Framed, size: int) -> bytes | None:
+    """The first bytes of all values if they are the same, as they nearly always are."""
+    n = len(framed.starts)
+    if not n or int((framed.ends - framed.starts).min()) < size:
+        return None
+    block = unaligned(framed.buffer, f"V{size}")[framed.starts].tobytes()
+    return block[:size] if block == block[:size] * n else None
+
+
+def _everything(framed: Framed, prefix_bytes: int, writer: Schema | Malformed) -> Group:
+    rows = np.arange(len(framed.starts)) if isinstance(writer, Malformed) else None
+    return Group(rows, prefix_bytes, writer)
+
+
 def _grouped(
     sound: NDArray[np.bool_],
     keys: NDArray[np.unsignedinteger],
@@ -223,9 +240,6 @@ def _grouped(
     """Groups of rows with the same key; rows that are not sound are a group of their own."""
     if not len(keys):
         return []
-    if sound.all() and (keys == keys[0]).all():
-        found = writer(int(keys[0]))
-        return [Group(np.arange(len(keys)) if isinstance(found, Malformed) else None, prefix_bytes, found)]
     groups = []
     unsound = np.flatnonzero(~sound)
     if len(unsound):
