@@ -12,6 +12,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from streamer.cli.printer import Printer
 from streamer.cli.session import BootstrapServers, Debug, Level, Output, Session
 from streamer.errors import StreamerError
 
@@ -59,23 +60,23 @@ def _root(
 
 
 def _add_commands() -> None:
-    from streamer.cli import broker, worker
+    from streamer.cli import (
+        apply,
+        broker,
+        dead_letters,
+        documents,
+        model_versions,
+        produce,
+        status,
+        tail,
+        worker,
+    )
 
-    for module in (broker, worker):
+    for module in (broker, apply, documents, model_versions, worker, status, produce, tail, dead_letters):
         module.add_to(app)
 
 
 _add_commands()
-
-
-def show_error(error: StreamerError) -> None:
-    """Prints what was wrong, where, and what to do, on standard error."""
-    typer.secho("error: ", fg=typer.colors.RED, bold=True, err=True, nl=False)
-    typer.echo(error.what, err=True)
-    if error.where:
-        typer.echo(f"  where: {error.where}", err=True)
-    if error.advice:
-        typer.echo(f"  what to do: {error.advice}", err=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -89,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except StreamerError as error:
         if "--debug" in arguments:
             raise
-        show_error(error)
+        Printer(as_json=False).error(error)
         sys.exit(EXIT_FAILED)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from streamer.errors import ConfigurationError
+from streamer.errors import ConfigurationError, StreamerError
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -67,6 +67,18 @@ class Printer:
     def note(self, text: str) -> None:
         """Something worth saying that is not the result."""
         typer.echo(text, err=True)
+
+    def error(self, error: StreamerError) -> None:
+        """What was wrong, where, and what to do; for a machine as a document, for there is no other result."""
+        if self.as_json:
+            kind = type(error).__name__
+            self.document({"error": {"class": kind, "what": error.what, "where": error.where, "advice": error.advice}})
+        typer.secho("error: ", fg=typer.colors.RED, bold=True, err=True, nl=False)
+        typer.echo(error.what, err=True)
+        if error.where:
+            typer.echo(f"  where: {error.where}", err=True)
+        if error.advice:
+            typer.echo(f"  what to do: {error.advice}", err=True)
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Asks before something that is hard to undo.

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from streamer.cli.printer import Printer
-from streamer.errors import ConfigurationError
+from streamer.errors import ConfigurationError, StreamerError
 
 if TYPE_CHECKING:
     from streamer.config import Settings
@@ -185,7 +185,13 @@ def command(
             if isinstance(outer, Session):
                 session = session.over(outer)
             context.find_root().obj = session
-            function(session, **arguments)
+            try:
+                function(session, **arguments)
+            except StreamerError as error:
+                if session.debug:
+                    raise
+                session.printer.error(error)
+                raise typer.Exit(1) from error
 
         run.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in shown}
