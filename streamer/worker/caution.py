@@ -31,8 +31,9 @@ class Caution:
 
     def resize(self, limit: int) -> None:
         """A new usual size."""
+        suspicious = self.size < self._limit
         self._limit = limit
-        self.size = min(self.size, limit) if self.size < self._limit else limit
+        self.size = min(self.size, limit) if suspicious else limit
 
     def attempt(self, polled: PolledBatch) -> None:
         """Remembers what is being worked on, in case it fails."""
