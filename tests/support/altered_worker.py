@@ -1,0 +1,128 @@
+"""`streamer worker` with one step changed, run as a script: `altered_worker.py ALTERATION --endpoint E --slot K`.
+
+The mutants skip a step that exactly-once needs, so that a test can show that its check would notice.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def skip_send_offsets() -> None:
+    """Commits the messages without the positions that they answer."""
+    import confluent_kafka as ck
+
+    _replace_in_producers(ck, send_offsets_to_transaction=lambda *_: None)
+
+
+def skip_rewind() -> None:
+    """After an abort goes on behind what was aborted; every third commit fails."""
+    from streamer import errors
+    from streamer.kafka.consumer import GroupConsumer
+    from streamer.kafka.exactly_once import ExactlyOncePublisher
+
+    GroupConsumer.rewind = lambda self: None  # type: ignore[method-assign]
+    commit = ExactlyOncePublisher.commit
+    commits = iter(range(1_000_000))
+
+    def failing(self: ExactlyOncePublisher, positions: Any) -> None:
+        if next(commits) % 3 == 2:
+            raise errors.TransactionAborted("this one was made to fail")
+        commit(self, positions)
+
+    ExactlyOncePublisher.commit = failing  # type: ignore[method-assign]
+
+
+def fresh_group_metadata() -> None:
+    """Sends the offsets with the group's metadata as it is at the commit, not as it was at the assignment."""
+    from streamer.kafka import consumer as consumers
+    from streamer.kafka.exactly_once import ExactlyOncePublisher
+
+    made: list[Any] = []
+    init = consumers.GroupConsumer.__init__
+
+    def remembered(self: Any, *arguments: Any, **options: Any) -> None:
+        init(self, *arguments, **options)
+        made.append(self)
+
+    consumers.GroupConsumer.__init__ = remembered  # type: ignore[method-assign]
+    commit = ExactlyOncePublisher.commit
+
+    def fresh(self: ExactlyOncePublisher, positions: Any) -> None:
+        from dataclasses import replace
+
+        commit(self, replace(positions, group_metadata=made[-1]._consumer.consumer_group_metadata()))
+
+    ExactlyOncePublisher.commit = fresh  # type: ignore[method-assign]
+
+
+def read_uncommitted() -> None:
+    """Reads events of transactions that were aborted or are still open."""
+    from streamer.kafka import consumer as consumers
+
+    with_callbacks = consumers.with_callbacks
+    consumers.with_callbacks = lambda config, latch: with_callbacks(  # type: ignore[assignment]
+        {**config, "isolation.level": "read_uncommitted"}, latch
+    )
+
+
+def slow_shadow() -> None:
+    """A shadow sleeps a second for each batch."""
+    from streamer.routing.documents import Role
+    from streamer.worker.scoring import Scorer
+
+    ask = Scorer._ask
+
+    def slow(self: Any, routing: Any, arm: Any, events: Any, rows: Any) -> Any:
+        if arm.role is Role.shadow and arm.variant.startswith("slow"):
+            time.sleep(1.0)
+        return ask(self, routing, arm, events, rows)
+
+    Scorer._ask = slow  # type: ignore[method-assign]
+
+
+def no_slot_check() -> None:
+    """Does not look whether somebody else has the slot."""
+    from streamer.worker import process
+
+    process.refuse_slot_in_use = lambda *_: None  # type: ignore[assignment]
+
+
+def unchanged() -> None:
+    """Everything as it is."""
+
+
+ALTERATIONS: dict[str, Callable[[], None]] = {
+    alteration.__name__: alteration
+    for alteration in (
+        skip_send_offsets,
+        skip_rewind,
+        fresh_group_metadata,
+        read_uncommitted,
+        slow_shadow,
+        no_slot_check,
+        unchanged,
+    )
+}
+
+
+def _replace_in_producers(ck: Any, **methods: Callable[..., Any]) -> None:
+    """confluent_kafka's classes are written in C: their methods are replaced in a subclass."""
+    ck.Producer = type("Producer", (ck.Producer,), {name: staticmethod(method) for name, method in methods.items()})
+
+
+def main() -> None:
+    ALTERATIONS[sys.argv[1]]()
+    sys.argv = ["streamer", "worker", *sys.argv[2:]]
+    from streamer.cli.app import main as command_line
+
+    command_line()
+
+
+if __name__ == "__main__":
+    main()
