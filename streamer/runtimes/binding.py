@@ -199,7 +199,7 @@ def _bind_outputs(
     if not isinstance(root, Record):
         raise ModelInvalid(f"the output schema must be a record, and is {describe(root)}")
     nan_allowed = set(_nan_allowed(json.loads(schema.json), ""))
-    leaves = dict(_leaves(root, ""))
+    leaves = dict(output_leaves(root))
     if unknown := sorted(mapping.outputs.keys() - leaves.keys()):
         raise ModelInvalid(
             f"the output schema has no field {', '.join(unknown)}",
@@ -225,10 +225,11 @@ def _bind_outputs(
     return fields, constants
 
 
-def _leaves(record: Record, prefix: str) -> Iterator[tuple[str, Field]]:
+def output_leaves(record: Record, prefix: str = "") -> Iterator[tuple[str, Field]]:
+    """Dotted name and field of everything that a mapping can fill in an output record."""
     for field in record.fields:
         if isinstance(field.type, Record):
-            yield from _leaves(field.type, f"{prefix}{field.name}.")
+            yield from output_leaves(field.type, f"{prefix}{field.name}.")
         else:
             yield prefix + field.name, field
 

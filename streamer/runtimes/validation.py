@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 import orjson
 
 from streamer.errors import ModelInvalid, ValidationLimitExceeded
+from streamer.records.model_version import Signature
 
 if TYPE_CHECKING:
     from streamer.records.model_version import ModelVersion
@@ -67,12 +68,35 @@ def validate_in_process(
         ModelInvalid: It does not work; says why.
         ValidationLimitExceeded: It ran out of time or memory.
     """
-    where = f"{version.name} version {version.version}"
+    request = {
+        "version": version.model_dump(mode="json"),
+        "event_schema": event_schema,
+        "output_schema": output_schema,
+    }
+    _ask(request, artifact, f"{version.name} version {version.version}", limits)
+
+
+def signature_in_process(artifact: bytes, format: str, limits: ValidationLimits = DEFAULT_LIMITS) -> Signature:
+    """Loads an artifact elsewhere and says what it takes and gives.
+
+    Args:
+        artifact: Its bytes.
+        format: Of which runtime it is.
+        limits: What it may use.
+
+    Raises:
+        ModelInvalid: It does not load; says why.
+        ValidationLimitExceeded: It ran out of time or memory.
+    """
+    verdict = _ask({"format": format}, artifact, None, limits)
+    return Signature.model_validate(verdict["signature"])
+
+
+def _ask(request: dict[str, Any], artifact: bytes, where: str | None, limits: ValidationLimits) -> dict[str, Any]:
+    """What the process says of a sound artifact."""
+    text = orjson.dumps(request)
     memory_bytes = limits.memory_bytes + 3 * len(artifact)
-    request = orjson.dumps(
-        {"version": version.model_dump(mode="json"), "event_schema": event_schema, "output_schema": output_schema}
-    )
-    numbers = [str(memory_bytes), str(math.ceil(limits.seconds)), str(_MAX_ANSWER_BYTES), str(len(request))]
+    numbers = [str(memory_bytes), str(math.ceil(limits.seconds)), str(_MAX_ANSWER_BYTES), str(len(text))]
     # Files, not pipes, take what it says: the limit on file sizes bounds them. The folder is empty, so that a model
     # that asks for a neighbouring file finds none.
     with (
@@ -90,7 +114,7 @@ def validate_in_process(
             start_new_session=True,
         )
         try:
-            child.communicate(request + artifact, timeout=limits.seconds)
+            child.communicate(text + artifact, timeout=limits.seconds)
         except subprocess.TimeoutExpired as expired:
             raise _too_slow(limits.seconds, where) from expired
         finally:
@@ -98,7 +122,7 @@ def validate_in_process(
         answer, complaints = _beginning(out), _beginning(err)
     if child.returncode == -signal.SIGXCPU:
         raise _too_slow(limits.seconds, where)
-    _judge(child.returncode, answer, complaints, where, memory_bytes)
+    return _judged(child.returncode, answer, complaints, where, memory_bytes)
 
 
 def _environment() -> dict[str, str]:
@@ -115,7 +139,7 @@ def _beginning(file: IO[bytes]) -> bytes:
     return file.read(_MAX_ANSWER_BYTES)
 
 
-def _too_slow(seconds: float, where: str) -> ValidationLimitExceeded:
+def _too_slow(seconds: float, where: str | None) -> ValidationLimitExceeded:
     return ValidationLimitExceeded(
         f"trying the model took longer than {seconds:g} s",
         where=where,
@@ -130,13 +154,13 @@ def _kill(child: subprocess.Popen[bytes]) -> None:
         child.communicate()
 
 
-def _judge(status: int, answer: bytes, complaints: bytes, where: str, memory_bytes: int) -> None:
+def _judged(status: int, answer: bytes, complaints: bytes, where: str | None, memory_bytes: int) -> dict[str, Any]:
     try:
         verdict = orjson.loads(answer)
     except orjson.JSONDecodeError:
         verdict = None
-    if status == 0 and verdict == {"valid": True}:
-        return
+    if status == 0 and isinstance(verdict, dict) and verdict.get("valid") is True:
+        return verdict
     if (isinstance(verdict, dict) and verdict.get("limit") == "memory") or b"bad_alloc" in complaints:
         raise ValidationLimitExceeded(
             f"trying the model needs more than {memory_bytes // _MEBIBYTE} MiB",

@@ -21,13 +21,18 @@ def main() -> int:
     from streamer.errors import StreamerError  # within the limits, like all that follows
     from streamer.records.model_version import ModelVersion
     from streamer.runtimes.preparation import prepare
+    from streamer.runtimes.protocol import runtime_for
 
     try:
         request = orjson.loads(sys.stdin.buffer.read(request_bytes))
         artifact = sys.stdin.buffer.read()
-        version = ModelVersion.model_validate(request["version"])
-        prepare(version, artifact, request["event_schema"], request["output_schema"])
         verdict: dict[str, object] = {"valid": True}
+        if "format" in request:
+            signature = runtime_for(request["format"]).load(artifact).signature
+            verdict["signature"] = signature.model_dump(mode="json")
+        else:
+            version = ModelVersion.model_validate(request["version"])
+            prepare(version, artifact, request["event_schema"], request["output_schema"])
     except MemoryError:
         verdict = {"limit": "memory"}
     except StreamerError as failure:
