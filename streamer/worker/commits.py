@@ -88,6 +88,17 @@ class Commits:
             self._broken = True
         self.settle()
 
+    def leave(self) -> None:
+        """Finishes the commit under way if it can be finished, and makes no new producers.
+
+        These would wait for a broker that is away, and fence the worker that has the slot by now.
+        """
+        try:
+            self.wait()
+        except Exception as failure:  # whatever it is, the batch is read again by the next owner
+            log.warning("the last commit failed", reason=str(failure))
+        self._open, self._broken = False, False  # the publisher's close aborts what is open
+
     def close(self) -> None:
         """Ends the thread."""
         self._thread.close()

@@ -228,10 +228,7 @@ class WorkerLoop:
     def _leave(self) -> None:
         """Publishes nothing more: what was not committed is read again by the next owner."""
         self._scoring = None
-        try:
-            self._commits.settle()
-        except errors.StreamerError as failure:
-            log.warning("the last batch is left to the next owner", reason=str(failure))
+        self._commits.leave()
         try:
             self._consumer.close()
         finally:
