@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from streamer.demo.worker_processes import WorkerProcess
 
 ENDPOINT = "flights"
+SHADOW = "challenger"
+"""The shadow's variant name in 4-shadow.yaml."""
+
 _LOOK_SECONDS = 0.05
 _PATIENCE_SECONDS = 60.0
 

@@ -79,7 +79,7 @@ class Telemetry:
         """A reading now."""
         now, sent, received = time.time(), self._feed.sent, self._answers.received
         self._past.append((now, sent, received))
-        while now - self._past[0][0] > _WINDOW_SECONDS and len(self._past) > 1:
+        while len(self._past) > 2 and now - self._past[1][0] >= _WINDOW_SECONDS:
             self._past.popleft()
         then, sent_then, received_then = self._past[0]
         seconds = max(now - then, 1e-9)
