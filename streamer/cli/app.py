@@ -63,8 +63,12 @@ def _add_commands() -> None:
     from streamer.cli import (
         apply,
         broker,
+        completion,
         dead_letters,
+        demo,
         documents,
+        explain,
+        init,
         model_versions,
         produce,
         status,
@@ -72,7 +76,22 @@ def _add_commands() -> None:
         worker,
     )
 
-    for module in (broker, apply, documents, model_versions, worker, status, produce, tail, dead_letters):
+    in_order_of_use = (
+        broker,
+        init,
+        apply,
+        documents,
+        explain,
+        model_versions,
+        worker,
+        status,
+        produce,
+        tail,
+        dead_letters,
+        demo,
+        completion,
+    )
+    for module in in_order_of_use:
         module.add_to(app)
 
 

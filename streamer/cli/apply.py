@@ -58,7 +58,10 @@ def apply(
     author = author_name(author)
     documents = load(files)
     if dry_run:
-        _dry_run(session, documents, author)
+        from streamer.cli.dry_run import show_dry_run
+
+        if not show_dry_run(session, documents, author):
+            raise typer.Exit(1)
         return
     settings, printer = session.settings, session.printer
     with printer.live() as view:
@@ -266,7 +269,3 @@ def _offer_rollback(session: Session, refused: DocumentResult, author: str, wait
     )
     for document in result.documents:
         printer.note(f"{document.key}: rolled back to revision {refused.rollback_to}, as revision {document.revision}")
-
-
-def _dry_run(session: Session, documents: list[AuthoredDocument], author: str) -> None:
-    raise NotImplementedError

@@ -56,6 +56,9 @@ def produce(
         None
     ),
     maximum: Annotated[int | None, typer.Option("--max", help="Stop after so many.", min=1)] = None,
+    ignore_extra: Annotated[
+        bool, typer.Option("--ignore-extra", help="Leave out columns and keys that the schema does not have.")
+    ] = False,
     skip_invalid: Annotated[
         bool, typer.Option("--skip-invalid", help="Leave out events that do not fit the schema, and count them.")
     ] = False,
@@ -86,10 +89,14 @@ def produce(
         )
         progress = stack.enter_context(_progress(lines, source))
         convert: Callable[[Any], dict[str, Any]] = (from_csv if reads_csv else from_json)(producer.schema)
-        records = _csv_rows(lines) if reads_csv else _json_objects(lines)
+        known = {path.partition(".")[0] for path in producer.fields} | set(producer.fields)
+        records = _csv_rows(lines, known) if reads_csv else _json_objects(lines)
         for number, raw in records:
             try:
-                event = convert(_checked(raw))
+                record = _checked(raw)
+                if ignore_extra:
+                    record = {name: value for name, value in record.items() if name in known}
+                event = convert(record)
                 producer.send(event)
             except EncodeError as error:
                 if skip_invalid:
@@ -150,8 +157,15 @@ def _json_objects(lines: IO[str]) -> Iterator[tuple[int, Any]]:
                 yield number, EncodeError(f"not a JSON object: {error}")
 
 
-def _csv_rows(lines: IO[str]) -> Iterator[tuple[int, Any]]:
+def _csv_rows(lines: IO[str], known: set[str]) -> Iterator[tuple[int, Any]]:
+    """Rows by field. A header that is no field stands for the field that `streamer init` would have named after it."""
+    from streamer.control.csv_columns import avro_name
+
     reader = csv.DictReader(lines)
+    names: list[str] = []
+    for header in reader.fieldnames or ():
+        names.append(header if header in known else avro_name(header, set(names)))
+    reader.fieldnames = names
     for row in reader:
         if None in row or None in row.values():
             yield reader.line_num, EncodeError("the row has more or fewer cells than the header")

@@ -10,11 +10,12 @@ import typer
 from streamer.cli.session import Session, command
 
 if TYPE_CHECKING:
-    from streamer.config import KafkaSettings
-    from streamer.records.worker_status import WorkerStatus
-    from streamer.routing.admission import Admission
+    from collections.abc import Sequence
 
-_COLUMNS = ("worker", "state", "revision", "partitions", "lag", "models", "seen", "metrics", "trouble")
+    from streamer.config import KafkaSettings
+    from streamer.control.status import EndpointStatus, WorkerView
+
+_WORKER_COLUMNS = ("worker", "state", "revision", "partitions", "models", "seen", "metrics", "trouble")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,11 +28,11 @@ def status(
     endpoint: Annotated[str | None, typer.Argument(metavar="[ENDPOINT]", help="Only this endpoint.")] = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Draw it again and again until control-C.")] = False,
     every: Annotated[float, typer.Option("--every", help="With --watch: seconds between drawings.", min=0.1)] = 1.0,
-    everything: Annotated[bool, typer.Option("--all", help="Show workers that have ended, too.")] = False,
+    ended: Annotated[bool, typer.Option("--all", help="Show workers that have ended, too.")] = False,
 ) -> None:
-    """Show endpoints and their workers: who is alive, what each serves, and how far behind it is.
+    """Show endpoints and their workers: who is alive, what each serves, and how far behind they are.
 
-    Exit code 1 if an endpoint that has a routing has no live worker, or a worker is degraded.
+    Exit code 1 if an endpoint with a routing has no live worker, or a live worker does not serve the newest routing.
 
     \b
     Example:
@@ -40,134 +41,135 @@ def status(
     """
     from streamer.kafka.log import LogTail
 
-    kafka = session.settings.kafka
-    printer = session.printer
+    kafka, printer = session.settings.kafka, session.printer
     if not watch:
-        snapshot = take_snapshot(kafka, endpoint, everything)
+        found = read_status(kafka, endpoint)
         if printer.as_json:
-            printer.document(snapshot)
+            printer.document(_json(found, ended))
         else:
-            for line, rows in _views(snapshot):
-                printer.text(line)
-                if rows:
-                    printer.table(_COLUMNS, rows)
-            if not snapshot["endpoints"]:
+            for one in found:
+                printer.text(_heading(one))
+                if rows := _rows(one, ended):
+                    printer.table(_WORKER_COLUMNS, rows)
+            if not found:
                 printer.text("no endpoints; make one with `streamer init` and `streamer apply`")
-        if not snapshot["healthy"]:
+        if not all(map(is_healthy, found)):
             raise typer.Exit(1)
         return
     with printer.live() as view, LogTail(kafka, kafka.status_topic, start="end") as news:
         while True:
-            snapshot = take_snapshot(kafka, endpoint, everything)
+            found = read_status(kafka, endpoint)
             if printer.as_json:
-                printer.line(snapshot)
+                printer.line(_json(found, ended))
             else:
-                view.show(_drawing(snapshot), _summary(snapshot))
+                view.show(_drawing(found, ended), "\n".join(map(_heading, found)))
             deadline = time.monotonic() + every
-            while time.monotonic() < deadline:
-                news.poll(max(deadline - time.monotonic(), 0))
+            while (left_seconds := deadline - time.monotonic()) > 0:
+                news.poll(left_seconds)
 
 
-def take_snapshot(kafka: KafkaSettings, endpoint: str | None, everything: bool) -> dict[str, Any]:
-    """The state of all endpoints, or of one, as it is now.
+def read_status(kafka: KafkaSettings, endpoint: str | None) -> list[EndpointStatus]:
+    """The status of one endpoint, or of all; of none where nothing was ever applied.
 
     Raises:
+        DocumentInvalid: There is no such endpoint.
         KafkaError: Kafka does not answer, or refuses us.
     """
-    from streamer.control.config_log import read_admission_or_empty
-    from streamer.control.worker_answers import StatusBoard
-    from streamer.errors import ConfigurationError, TopicProblem
-    from streamer.kafka.log import read_log
+    from streamer.control.status import status as status_of
+    from streamer.errors import TopicProblem
 
-    admission = read_admission_or_empty(kafka)
-    board = StatusBoard()
     try:
-        for record in read_log(kafka, kafka.status_topic, deadline_seconds=kafka.request_timeout_seconds):
-            board.take(record)
+        return status_of(kafka, endpoint)
     except TopicProblem:
-        pass  # nothing was ever applied, so nobody works
-    names = sorted({*admission.endpoints(), *(one.endpoint for one in board.workers())})
-    if endpoint is not None:
-        if endpoint not in names:
-            listed = ", ".join(names) or "none"
-            raise ConfigurationError(f"there is no endpoint {endpoint!r}", advice=f"The endpoints are: {listed}")
-        names = [endpoint]
-    now = time.time()
-    endpoints = [_endpoint(name, admission, board.workers(name), now, everything) for name in names]
-    return {"at": now, "healthy": all(one["healthy"] for one in endpoints), "endpoints": endpoints}
+        if endpoint is not None:
+            raise
+        return []
 
 
-def _endpoint(
-    name: str, admission: Admission, workers: list[WorkerStatus], now: float, everything: bool
-) -> dict[str, Any]:
-    routing = admission.routing(name)
-    document = admission.endpoint(name)
-    alive = [worker for worker in workers if worker.is_alive(now)]
-    shown = workers if everything else alive
-    degraded = [worker for worker in alive if worker.degraded is not None or worker.refused is not None]
-    return {
-        "endpoint": name,
-        "revision": document.revision if document is not None else None,
-        "routing_revision": routing.revision if routing is not None else None,
-        "routing_reason": routing.reason if routing is not None else None,
-        "healthy": not degraded and (bool(alive) or routing is None),
-        "lag": sum(partition.lag for worker in alive for partition in worker.partitions),
-        "workers": [
-            {**worker.model_dump(mode="json"), "alive": worker.is_alive(now), "seen_seconds_ago": now - worker.at}
-            for worker in shown
-        ],
-    }
+def is_healthy(one: EndpointStatus) -> bool:
+    """Whether what was applied is what is served."""
+    return one.routing_revision is None or one.up_to_date
 
 
-def _views(snapshot: dict[str, Any]) -> list[tuple[str, list[tuple[Any, ...]]]]:
-    """For each endpoint: a line about it, and a row for each worker."""
-    return [(_heading(one), [_row(worker) for worker in one["workers"]]) for one in snapshot["endpoints"]]
+def _heading(one: EndpointStatus) -> str:
+    routing = "no routing yet"
+    if one.routing_revision is not None:
+        routing = f"routing revision {one.routing_revision} ({one.routing_reason})"
+    alive = sum(worker.alive for worker in one.workers)
+    workers = f"{alive} worker{'' if alive == 1 else 's'}" if alive else "no worker alive"
+    return f"{one.endpoint}: {routing}; {workers}; {len(one.partitions)} partitions, lag {one.lag:,}"
 
 
-def _heading(one: dict[str, Any]) -> str:
-    if one["routing_revision"] is None:
-        about = "no routing yet"
-    else:
-        about = f"routing revision {one['routing_revision']}: {one['routing_reason']}"
-    alive = sum(worker["alive"] for worker in one["workers"])
-    count = f"{alive} worker{'' if alive == 1 else 's'}" if alive else "no worker alive"
-    return f"{one['endpoint']}: {about}; {count}, lag {one['lag']:,}"
+def _rows(one: EndpointStatus, ended: bool) -> list[tuple[Any, ...]]:
+    return [_row(worker) for worker in one.workers if worker.alive or ended]
 
 
-def _row(worker: dict[str, Any]) -> tuple[Any, ...]:
-    partitions = worker["partitions"]
-    trouble = worker["degraded"]
-    if worker["refused"] is not None:
-        trouble = f"refuses revision {worker['refused']['revision']}: {worker['refused']['reason']}"
-    elif worker["preparing"] is not None:
-        trouble = trouble or f"preparing revision {worker['preparing']}"
+def _row(view: WorkerView) -> tuple[Any, ...]:
+    worker = view.status
+    trouble = worker.degraded
+    if worker.refused is not None:
+        trouble = f"refuses revision {worker.refused.revision}: {worker.refused.reason}"
+    elif trouble is None and worker.preparing is not None:
+        trouble = f"preparing revision {worker.preparing}"
     return (
-        worker["worker"],
-        worker["state"] if worker["alive"] else "gone",
-        worker["routing_revision"],
-        ",".join(str(partition["partition"]) for partition in partitions) or None,
-        sum(partition["lag"] for partition in partitions),
-        ", ".join(f"{model['variant']}={model['name']}:{model['version']}" for model in worker["models"]) or None,
-        f"{max(worker['seen_seconds_ago'], 0):.0f} s ago",
-        f"http://{worker['http']}/metrics" if worker["http"] else None,
+        worker.worker,
+        str(worker.state) if view.alive or worker.state == "stopped" else "gone",
+        worker.routing_revision,
+        ",".join(str(partition.partition) for partition in worker.partitions) or None,
+        ", ".join(f"{model.variant}={model.name}:{model.version}" for model in worker.models) or None,
+        f"{view.seconds_since:.0f} s ago",
+        f"http://{worker.http}/metrics" if worker.http else None,
         trouble,
     )
 
 
-def _drawing(snapshot: dict[str, Any]) -> Any:
+def _json(found: Sequence[EndpointStatus], ended: bool) -> dict[str, Any]:
+    return {
+        "at": time.time(),
+        "healthy": all(map(is_healthy, found)),
+        "endpoints": [
+            {
+                "endpoint": one.endpoint,
+                "revision": one.endpoint_revision,
+                "routing_revision": one.routing_revision,
+                "routing_reason": one.routing_reason,
+                "routing_author": one.routing_author,
+                "healthy": is_healthy(one),
+                "up_to_date": one.up_to_date,
+                "lag": one.lag,
+                "partitions": [
+                    {
+                        "partition": partition.partition,
+                        "committed": partition.committed,
+                        "end": partition.end,
+                        "lag": partition.lag,
+                    }
+                    for partition in one.partitions
+                ],
+                "workers": [
+                    {
+                        **view.status.model_dump(mode="json"),
+                        "alive": view.alive,
+                        "seconds_since": round(view.seconds_since, 3),
+                    }
+                    for view in one.workers
+                    if view.alive or ended
+                ],
+            }
+            for one in found
+        ],
+    }
+
+
+def _drawing(found: Sequence[EndpointStatus], ended: bool) -> Any:
     from rich.console import Group
     from rich.text import Text
 
     from streamer.cli.printer import make_table
 
     parts: list[Any] = []
-    for line, rows in _views(snapshot):
-        parts.append(Text(line))
-        if rows:
-            parts.append(make_table(_COLUMNS, rows))
+    for one in found:
+        parts.append(Text(_heading(one)))
+        if rows := _rows(one, ended):
+            parts.append(make_table(_WORKER_COLUMNS, rows))
     return Group(*parts) if parts else Text("no endpoints")
-
-
-def _summary(snapshot: dict[str, Any]) -> str:
-    """One line for each endpoint, where there is no terminal to draw on."""
-    return "\n".join(line for line, _ in _views(snapshot)) or "no endpoints"
