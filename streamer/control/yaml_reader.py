@@ -27,7 +27,9 @@ _TRUE = re.compile(r"true|True|TRUE")
 _FALSE = re.compile(r"false|False|FALSE")
 # Longer digits are an identifier that happens to have no letters.
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]{1,30}|[0-9]{1,30}(\.[0-9]{0,30})?)([eE][-+]?[0-9]{1,3})?")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]{1,30}|[0-9]{1,30}\.[0-9]{0,30}|[0-9]{1,30}(?=[eE]))([eE][-+]?[0-9]{1,3})?")
+# JSON writes characters beyond the first 65,536 as two escapes, which YAML does not know.
+_ESCAPED_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 
@@ -65,6 +67,8 @@ def read_yaml(data: bytes) -> list[PlainDocument]:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise _unreadable(line, "the file is not UTF-8 text", "Save it as UTF-8") from error
+    if text.lstrip()[:1] in ("{", "["):
+        text = _ESCAPED_PAIR.sub(_character, text)
     try:
         _check_events(text)
         documents = [_plain(node) for node in yaml.compose_all(text, Loader=_Loader)]
@@ -75,6 +79,11 @@ def read_yaml(data: bytes) -> list[PlainDocument]:
         raise _unreadable(mark.line + 1 if mark else 1, f"not YAML: {error.problem}{context}") from error
     except yaml.YAMLError as error:
         raise _unreadable(1, f"not YAML: {error}") from error
+
+
+def _character(pair: re.Match[str]) -> str:
+    high, low = int(pair[2], 16), int(pair[3], 16)
+    return f"{pair[1]}\\U{0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00):08X}"
 
 
 def _check_events(text: str) -> None:

@@ -56,6 +56,7 @@ _OF_SEVERAL_TYPES = {
     "writer_schemas": "must be a schema, or the name of an .avsc file",
 }
 _MAX_ERRORS = 1000
+_EMPTY = "must not be empty"
 
 
 def from_pydantic(error: ValidationError, at_most: int = 100) -> list[Problem]:
@@ -71,7 +72,17 @@ def from_pydantic(error: ValidationError, at_most: int = 100) -> list[Problem]:
         else:
             what, advice = _in_words(found["type"], found["msg"], found.get("input"))
         problems.setdefault((location, what), Problem(location, what, advice))
-    return list(problems.values())
+    # Of a list whose only item is wrong, pydantic also says that it is empty.
+    found_at = {location for location, _ in problems}
+    return [
+        problem
+        for problem in problems.values()
+        if problem.what != _EMPTY or not any(_is_inside(other, problem.location) for other in found_at)
+    ]
+
+
+def _is_inside(location: Location, outer: Location) -> bool:
+    return len(location) > len(outer) and location[: len(outer)] == outer
 
 
 def _without_model_branch(location: Location) -> Location:
@@ -103,7 +114,7 @@ def _in_words(kind: str, message: str, value: object) -> tuple[str, str]:
     if kind.startswith("uuid"):
         return f"{str(value)[:60]!r} is not a UUID", ""
     if kind == "too_short":
-        return "must not be empty", ""
+        return _EMPTY, ""
     if kind == "too_long":
         return message.replace("Tuple", "The list").replace(" after validation", ""), ""
     if kind == "value_error":
