@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import DTypeLike, NDArray
 
     from streamer.records.columns import Column
@@ -39,6 +41,9 @@ class Cursor:
         length_bits: Shape (n,), dtype uint8: all length bytes below 128 so far, or-ed together. An odd one is
             a negative length.
         columns: What has been read, by the leaf's dotted name.
+        deferred: What several fields leave to be done at once at the end: by the function that does it, what it
+            is to be called with.
+        texts: Starts and lengths of the texts to be checked.
     """
 
     __slots__ = (
@@ -48,6 +53,7 @@ class Cursor:
         "buffer",
         "columns",
         "data",
+        "deferred",
         "end",
         "length_bits",
         "position",
@@ -65,6 +71,7 @@ class Cursor:
         self.branch_bits: NDArray[np.uint8] = np.zeros(len(position), np.uint8)
         self.length_bits: NDArray[np.uint8] = np.zeros(len(position), np.uint8)
         self.columns: dict[str, Column] = {}
+        self.deferred: dict[Callable[[Cursor, list[Any]], None], list[Any]] = {}
         self.texts: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
         self._views: dict[Any, NDArray[Any]] = {}
 
@@ -93,7 +100,9 @@ class Cursor:
         self.bad[rows] |= part.bad
 
     def settle(self) -> None:
-        """Marks the rows whose branches or lengths are wrong, or that have a text that is not UTF-8."""
+        """Does what was deferred, and marks the rows with wrong branches, lengths, or texts that are not UTF-8."""
+        for finish, entries in self.deferred.items():
+            finish(self, entries)
         self.settle_bytes()
         if not self.texts:
             return

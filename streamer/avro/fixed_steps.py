@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from streamer.avro.steps import NullBranch, add_text, valid_of
 from streamer.records.columns import NumericColumn
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from streamer.avro.cursor import Cursor
@@ -24,7 +27,6 @@ class FixedField:
     """A field that takes the same number of bytes in every row: boolean, float, double or fixed."""
 
     scalar: Scalar
-    branch: NullBranch | None
     size: int
 
     def add(
@@ -88,42 +90,51 @@ class FixedRun:
         cursor.position += self.most_bytes
 
 
-class NullableRun:
-    """Neighbouring nullable fields of the same fixed-size type.
+class NullableFixedStep:
+    """A nullable field of fixed size.
 
-    Only the branches need be read one after the other; the values are gathered at once, also where there are
-    none, and then blanked.
+    Only the branch need be read before the next field; the values of all such fields are gathered at once, also
+    where there are none, and then blanked.
     """
 
-    def __init__(self, fields: list[FixedField]) -> None:
-        self._fields = fields
-        self._size = fields[0].size
-        self._dtype = fields[0].dtype
-        self._half_size = np.uint8(self._size // 2) if self._size in (4, 8) else None
-        self.most_bytes = sum(1 + max(field.size, 255) for field in fields)
-        branches = [field.branch for field in fields]
-        self._flips = [2 if branch is not None and branch.null_index else 0 for branch in branches]
-        self._required = [i for i, branch in enumerate(branches) if branch is not None and not branch.null_allowed]
+    def __init__(self, field: FixedField, branch: NullBranch) -> None:
+        self._field = field
+        self._branch = branch
+        self._half_size = np.uint8(field.size // 2) if field.size in (4, 8) else None
+        self._finish = _finisher(field.dtype)
+        self.most_bytes = 1 + max(field.size, 255)
 
     def read(self, cursor: Cursor) -> None:
         """See `Step`."""
-        count, n, size, buffer, position = len(self._fields), cursor.n, self._size, cursor.buffer, cursor.position
-        branches = np.empty((count, n), np.uint8)
-        starts = np.empty((count, n), np.int64)
-        for row, start, flip in zip(branches, starts, self._flips, strict=True):
-            buffer.take(position, out=row, mode="clip")
-            if flip:
-                row ^= 2
-            np.add(position, 1, out=start)
-            # Branches are 0 or 2; of any other byte this makes a bounded nonsense, in a row that is lost anyway.
-            advance = row * self._half_size if self._half_size else (row == 2) * size
-            np.add(start, advance, out=position)
-        cursor.branch_bits |= np.bitwise_or.reduce(branches, axis=0)
-        present = branches == 2
-        for index in self._required:
-            cursor.bad |= ~present[index]
-        values = cursor.view(self._dtype)[starts]
-        if self._dtype[0] != "V":
+        branches = cursor.buffer.take(cursor.position)
+        if self._branch.null_index:
+            branches ^= 2
+        cursor.branch_bits |= branches
+        starts = cursor.position + 1
+        # Branches are 0 or 2; of any other byte this makes a bounded nonsense, in a row that is lost anyway.
+        advance = branches * self._half_size if self._half_size else (branches == 2) * self._field.size
+        cursor.position = starts + advance
+        cursor.deferred.setdefault(self._finish, []).append((self, starts, branches))
+
+    def finish(self, cursor: Cursor, raw: NDArray[Any], starts: NDArray[np.int64], present: NDArray[np.bool_]) -> None:
+        """Adds the column, once its bytes are there."""
+        if not self._branch.null_allowed:
+            cursor.bad |= ~present
+        self._field.add(cursor, raw, starts, present)
+
+
+@cache
+def _finisher(dtype: str) -> Callable[[Cursor, list[Any]], None]:
+    """What gathers the values of all fields of one dtype."""
+
+    def finish(cursor: Cursor, entries: list[tuple[NullableFixedStep, NDArray[np.int64], NDArray[np.uint8]]]) -> None:
+        shape = len(entries), cursor.n
+        starts = np.concatenate([starts for _, starts, _ in entries]).reshape(shape)
+        present = np.concatenate([branches for _, _, branches in entries]).reshape(shape) == 2
+        values = cursor.view(dtype)[starts]
+        if dtype[0] != "V":
             values = np.where(present, values, values.dtype.type(0))
-        for field, raw, start, there in zip(self._fields, values, starts, present, strict=True):
-            field.add(cursor, raw, start, there)
+        for index, (step, _, _) in enumerate(entries):
+            step.finish(cursor, values[index], starts[index], present[index])
+
+    return finish

@@ -10,7 +10,7 @@ from streamer.avro.avro_types import Enum, Primitive
 from streamer.avro.cursor import Cursor
 from streamer.avro.explanation import check_payload
 from streamer.avro.fallback import ComplexStep
-from streamer.avro.fixed_steps import FixedField, FixedRun, NullableRun, fixed_size
+from streamer.avro.fixed_steps import FixedField, FixedRun, NullableFixedStep, fixed_size
 from streamer.avro.leaves import leaves_of, root_record
 from streamer.avro.resolution import Complex, Nested, Node, Optional, Scalar, resolve
 from streamer.avro.steps import (
@@ -89,39 +89,17 @@ def _compile(node: Nested, limits: Limits) -> NestedStep:
     steps: list[Step] = []
     run: list[FixedField] = []
     for child in node.fields:
-        field = _fixed_field(child)
-        if run and not (field is not None and _join(run[-1], field)):
-            steps.append(_run(run))
+        size = fixed_size(child) if isinstance(child, Scalar) else None
+        if isinstance(child, Scalar) and size is not None:
+            run.append(FixedField(child, size))
+            continue
+        if run:
+            steps.append(FixedRun(run))
             run = []
-        if field is None:
-            steps.append(_step(child, limits))
-        else:
-            run.append(field)
+        steps.append(_step(child, limits))
     if run:
-        steps.append(_run(run))
+        steps.append(FixedRun(run))
     return NestedStep(steps, node.missing)
-
-
-def _run(fields: list[FixedField]) -> Step:
-    return FixedRun(fields) if fields[0].branch is None else NullableRun(fields)
-
-
-def _join(field: FixedField, following: FixedField) -> bool:
-    """Whether two neighbouring fields belong to one run."""
-    if field.branch is None or following.branch is None:
-        return field.branch is following.branch
-    return field.dtype == following.dtype and field.size == following.size
-
-
-def _fixed_field(node: Node) -> FixedField | None:
-    branch = None
-    if isinstance(node, Optional):
-        branch = NullBranch(node.null_index, node.null_allowed)
-        node = node.inner
-    if not isinstance(node, Scalar):
-        return None
-    size = fixed_size(node)
-    return None if size is None else FixedField(node, branch, size)
 
 
 def _step(node: Node, limits: Limits, branch: NullBranch | None = None) -> Step:
@@ -138,6 +116,9 @@ def _step(node: Node, limits: Limits, branch: NullBranch | None = None) -> Step:
             return TextStep(node, branch)
         case Optional():
             branch = NullBranch(node.null_index, node.null_allowed)
+            size = fixed_size(node.inner) if isinstance(node.inner, Scalar) else None
+            if isinstance(node.inner, Scalar) and size is not None:
+                return NullableFixedStep(FixedField(node.inner, size), branch)
             if isinstance(node.inner, Scalar):
                 return _step(node.inner, limits, branch)
             return OptionalStep(_step(node.inner, limits), branch, node.leaves)

@@ -10,7 +10,7 @@ import numpy as np
 from streamer.avro.avro_types import Enum, Fixed, Primitive
 from streamer.avro.decimals import decimal_of
 from streamer.avro.leaves import DTYPES, Leaf, is_bytes, repeat, spread
-from streamer.avro.varints import read_varints, zigzag_decode
+from streamer.avro.varints import numbers_in, peek_words, read_varints, zigzag_decode
 from streamer.records.columns import NumericColumn, ObjectColumn, TextColumn
 
 if TYPE_CHECKING:
@@ -73,16 +73,6 @@ def valid_of(leaf: Leaf, present: NDArray[np.bool_] | None) -> NDArray[np.bool_]
     return present
 
 
-def numeric_column(leaf: Leaf, values: NDArray[Any], present: NDArray[np.bool_] | None) -> NumericColumn:
-    """Values as the reader's number type, zero where null."""
-    valid = valid_of(leaf, present)
-    assert isinstance(leaf.type, Primitive)
-    values = values.astype(DTYPES[leaf.type.name], copy=False)
-    if valid is not None:
-        values = np.where(valid, values, values.dtype.type(0))
-    return NumericColumn(values, valid)
-
-
 class VarintStep:
     """An int or a long."""
 
@@ -96,14 +86,58 @@ class VarintStep:
     def read(self, cursor: Cursor) -> None:
         """See `Step`."""
         present = None if self._branch is None else read_branch(cursor, self._branch)
-        raw = read_varints(cursor, present)
-        if self._is_int and raw.max(initial=0) > _MOST_INT:
-            wide = raw > _MOST_INT
+        first = cursor.buffer.take(cursor.position)
+        if present is not None:
+            first *= present
+        if first.max(initial=0) < 128:
+            cursor.position += 1 if present is None else present
+            sign = first & 1
+            first >>= 1
+            self._add(cursor, first.view(np.int8) ^ -sign.view(np.int8), present)
+            return
+        peeked = peek_words(cursor, present)
+        if peeked is None:
+            raw = read_varints(cursor, present)
             if present is not None:
-                wide &= present
-            cursor.bad |= wide
+                raw *= present
+            self._finish(cursor, raw, zigzag_decode(raw), present)
+            return
+        word, bits, lengths = peeked
+        cursor.position += lengths
+        cursor.deferred.setdefault(_finish_varints, []).append((self, word, bits, present))
+
+    def _finish(
+        self,
+        cursor: Cursor,
+        raw: NDArray[np.uint64],
+        values: NDArray[np.int64],
+        present: NDArray[np.bool_] | None,
+    ) -> None:
+        if self._is_int and raw.max(initial=0) > _MOST_INT:
+            cursor.bad |= raw > _MOST_INT
+        self._add(cursor, values, present)
+
+    def _add(self, cursor: Cursor, values: NDArray[Any], present: NDArray[np.bool_] | None) -> None:
         if self._leaf is not None:
-            cursor.columns[self._leaf.path] = numeric_column(self._leaf, zigzag_decode(raw), present)
+            assert isinstance(self._leaf.type, Primitive)
+            values = values.astype(DTYPES[self._leaf.type.name], copy=False)
+            cursor.columns[self._leaf.path] = NumericColumn(values, valid_of(self._leaf, present))
+
+
+def _finish_varints(
+    cursor: Cursor,
+    entries: list[tuple[VarintStep, NDArray[np.uint64], NDArray[np.uint64], NDArray[np.bool_] | None]],
+) -> None:
+    """Makes out the numbers of all fields at once."""
+    shape = len(entries), cursor.n
+    words = np.concatenate([word for _, word, _, _ in entries]).reshape(shape)
+    bits = np.concatenate([bits for _, _, bits, _ in entries]).reshape(shape)
+    raw, bad = numbers_in(words, bits)
+    if bad.any():
+        cursor.bad |= bad.any(axis=0)
+    values = zigzag_decode(raw)
+    for index, (step, _, _, present) in enumerate(entries):
+        step._finish(cursor, raw[index], values[index], present)
 
 
 class EnumStep:

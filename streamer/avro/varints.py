@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _ONE = np.uint64(1)
 _LOW_BITS = np.uint64(0x7F7F7F7F7F7F7F7F)
 _SEVEN = np.uint64(7)
+_EIGHT = np.uint64(8)
 _NOT_ONE = np.uint64(2**64 - 2)
 # The steps of squeezing the unused high bits out: (the groups that move, by how many bits, one less than two to
 # the power of that). Each step joins neighbours: 7 bits to 14, to 28, to 56.
@@ -96,6 +97,15 @@ def _long_varints(
     bad = word < stop
     word &= _LOW_BITS
     most = int(lengths.max(initial=0))
+    _squeeze(word, most, spare)
+    if most > 8:
+        rows = np.flatnonzero(lengths > 8)
+        word[rows], lengths[rows], bad[rows] = _longest_varints(cursor.buffer, position[rows], word[rows])
+    return word, lengths, bad
+
+
+def _squeeze(word: NDArray[np.uint64], most: int, spare: NDArray[np.uint64]) -> None:
+    """Joins the groups of seven bits of numbers of up to `most` bytes, in place; high bits must be clear."""
     for step, (moving, by, times) in enumerate(_SQUEEZE):
         if most > 1 << step:
             # Moving bits down is taking away what they are too high by: 1, 3 or 15 times where they go.
@@ -104,10 +114,45 @@ def _long_varints(
             if step:
                 spare *= times
             word -= spare
-    if most > 8:
-        rows = np.flatnonzero(lengths > 8)
-        word[rows], lengths[rows], bad[rows] = _longest_varints(cursor.buffer, position[rows], word[rows])
-    return word, lengths, bad
+
+
+def peek_words(
+    cursor: Cursor, present: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint8]] | None:
+    """Finds where the numbers end, without making them out; the rows do not move.
+
+    Returns:
+        Words that begin with the numbers, shape (n,); which of their bits belong to them, shape (n,); their
+        lengths in bytes, shape (n,). Of rows that are not present nothing belongs. None if a number takes more
+        than eight bytes.
+    """
+    word: NDArray[np.uint64] = cursor.view("<u8")[cursor.position]
+    stop = ~word
+    stop &= HIGH_BITS
+    bits = stop - _ONE
+    bits ^= stop  # up to the lowest stop; all of them if there is none
+    if np.count_nonzero(stop) < len(stop):
+        endless = stop == 0
+        if present is not None:
+            endless &= present
+        if endless.any():
+            return None
+    if present is not None:
+        bits *= present
+    lengths: NDArray[np.uint8] = np.bitwise_count(bits)
+    lengths >>= 3
+    return word, bits, lengths
+
+
+def numbers_in(words: NDArray[np.uint64], bits: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
+    """(zigzag-coded numbers, which are longer than needed) from what `peek_words` found, of any shape."""
+    words &= bits
+    most = (int(bits.max(initial=0)).bit_length() + 7) // 8
+    bits >>= _EIGHT
+    bad = words - _ONE < bits  # the last byte is zero; the number 0 itself wraps around and is not less
+    words &= _LOW_BITS
+    _squeeze(words, most, bits)
+    return words, bad
 
 
 def _longest_varints(
