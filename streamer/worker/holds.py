@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from streamer.errors import KafkaError
+
 if TYPE_CHECKING:
     from streamer.kafka.consumer import Committed, GroupConsumer
     from streamer.metrics import WorkerMetrics
@@ -91,7 +93,10 @@ class Holds:
         self._behind = {partition: wanted for partition, wanted in self._behind.items() if wanted > revision}
         if self._homeless and now >= self._look_again_at:
             self._look_again_at = now + _LOOK_AGAIN_SECONDS
-            self._outputs = self._output_partitions()
+            try:
+                self._outputs = self._output_partitions()
+            except KafkaError as failure:  # the other partitions go on; the next look may succeed
+                log.warning("cannot look at the output topics", reason=str(failure))
             self._homeless = {partition for partition in self._homeless if partition >= self._outputs}
         due = held - self._held()
         if due:

@@ -180,8 +180,8 @@ class WorkerLoop:
 
     def _settle(self) -> None:
         self._scoring = None
-        self.positions = {}
         self._commits.settle()
+        self.positions = {}
         self._holds.clear()
 
     # What happens between and around the turns.

@@ -70,7 +70,7 @@ def test_one_worker_becomes_three_and_one_again(deployment: Deployment) -> None:
     deployment.publish_routing({"champion": boosted_trees()})
     first = deployment.start_serving(slot=0)
     reader = deployment.read()
-    with deployment.feeding(events(0, 30_000), 3_000) as finish:
+    with deployment.feeding(events(0, 300_000), 3_000):
         _await_progress(reader, 1_000)
         others = [deployment.start_worker(slot=slot) for slot in (1, 2)]
         for other in others:
@@ -83,7 +83,7 @@ def test_one_worker_becomes_three_and_one_again(deployment: Deployment) -> None:
         for other in others:
             assert other.stop(10) == 0
         deployment.await_status(first, lambda status: len(status.partitions) == 2, deadline_seconds=5)
-        finish()
+        _await_progress(reader, 1_000)
     deployment.await_committed()
     deployment.check_copy(reader)
 

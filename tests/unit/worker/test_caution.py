@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from streamer.worker.caution import Caution
 from tests.unit.worker.polled import polled
 
