@@ -11,7 +11,7 @@ from streamer.kafka.log import read_log
 from streamer.records.model_version import ModelVersion
 from streamer.registry.artifacts import ArtifactCache
 from streamer.registry.catalogue import Catalogue
-from streamer.runtimes.preparation import prepare
+from streamer.runtimes.validation import validate_in_process
 
 
 def read_catalogue(kafka: KafkaSettings) -> Catalogue:
@@ -28,10 +28,10 @@ def read_catalogue(kafka: KafkaSettings) -> Catalogue:
 
 
 def isolated_check(settings: Settings) -> CheckModel:
-    """Fetches the artifact, verifies its hash, and tries the version."""
+    """Fetches the artifact, verifies its hash, and tries the version in a process of its own, with limits."""
     cache = ArtifactCache(settings)
 
     def check(version: ModelVersion, events: dict[str, Any], output: dict[str, Any]) -> None:
-        prepare(version, cache.fetch(version.artifact), events, output).close()
+        validate_in_process(version, cache.fetch(version.artifact), events, output)
 
     return check
