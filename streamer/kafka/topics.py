@@ -16,6 +16,13 @@ from streamer.kafka.client_errors import ErrorLatch, from_exception, with_callba
 
 _POLL_SECONDS = 0.05
 
+_NEW_LEADER = {
+    ck.KafkaError.NOT_LEADER_FOR_PARTITION,
+    ck.KafkaError.LEADER_NOT_AVAILABLE,
+    ck.KafkaError.UNKNOWN_TOPIC_OR_PART,
+    ck.KafkaError.OFFSET_NOT_AVAILABLE,
+}
+
 
 class TopicSpec(NamedTuple):
     """A topic to create. ``replication`` None: the broker's default."""
@@ -125,16 +132,25 @@ class TopicAdmin:
         return {p.partition: p.offset for p in answer.topic_partitions if p.topic == topic and p.offset >= 0}
 
     def _offsets(self, topic: str, spec: OffsetSpec, committed_only: bool) -> dict[int, int]:
-        metadata = self._metadata().topics.get(topic)
-        if metadata is None or metadata.error is not None:
-            raise errors.TopicProblem("the topic does not exist", where=topic, advice="Create it, or check its name")
         isolation = ck.IsolationLevel.READ_COMMITTED if committed_only else ck.IsolationLevel.READ_UNCOMMITTED
-        request = {ck.TopicPartition(topic, partition): spec for partition in metadata.partitions}
-        futures = self._client.list_offsets(request, isolation_level=isolation, request_timeout=self._timeout)
-        return {
-            partition.partition: self._wait(future, f"reading the offsets of {topic}").offset
-            for partition, future in futures.items()
-        }
+        deadline = time.monotonic() + self._timeout
+        while True:
+            metadata = self._metadata().topics.get(topic)
+            if metadata is None or metadata.error is not None:
+                raise errors.TopicProblem(
+                    "the topic does not exist", where=topic, advice="Create it, or check its name"
+                )
+            request = {ck.TopicPartition(topic, partition): spec for partition in metadata.partitions}
+            futures = self._client.list_offsets(request, isolation_level=isolation, request_timeout=self._timeout)
+            try:
+                return {
+                    partition.partition: self._wait(future, f"reading the offsets of {topic}").offset
+                    for partition, future in futures.items()
+                }
+            except errors.KafkaError as failure:
+                if not _has_new_leader(failure) or time.monotonic() > deadline:
+                    raise
+                time.sleep(_POLL_SECONDS)
 
     def _metadata(self) -> Any:
         try:
@@ -170,3 +186,9 @@ class TopicAdmin:
             if time.monotonic() > deadline:
                 raise errors.KafkaUnavailable(f"no leaders for {', '.join(sorted(names))} within {self._timeout:g} s")
             time.sleep(_POLL_SECONDS)
+
+
+def _has_new_leader(failure: errors.KafkaError) -> bool:
+    """Whether the partition has a leader that does not know of it yet, as after its creation for a moment."""
+    cause = failure.__cause__
+    return isinstance(cause, ck.KafkaException) and cause.args[0].code() in _NEW_LEADER
