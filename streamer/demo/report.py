@@ -78,7 +78,7 @@ def _variants(found: Findings) -> Table:
 
 
 def _quality(found: Findings) -> Table:
-    table = Table(box=SIMPLE_HEAD, title="Late by 15 minutes or more: foreseen and arrived", title_justify="left")
+    table = Table(box=SIMPLE_HEAD, title="Foreseen lateness against the arrivals", title_justify="left")
     table.add_column("variant")
     table.add_column("AUC", justify="right")
     table.add_column("arrivals", justify="right")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import tempfile
 import time
@@ -71,6 +72,8 @@ def run_demo(settings: Settings, *, use_given_kafka: bool, pace: Pace, screen: S
         StreamerError: An act failed.
     """
     started = time.monotonic()
+    # A new Kafka has librdkafka try again now and then, which it tells; what fails for good is raised anyway.
+    logging.getLogger("streamer.librdkafka").setLevel(logging.ERROR)
     with ExitStack() as stack:
         stack.enter_context(ended_by_signals())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamer-demo-")))

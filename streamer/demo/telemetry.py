@@ -71,7 +71,7 @@ class Telemetry:
         self._shadows = shadows
         self._dead_letters = dead_letters
         self._row_of = {flight_id: row for row, flight_id in enumerate(feed.flights["flight_id"])}
-        self._past: deque[tuple[float, int, int]] = deque()
+        self._past: deque[tuple[float, int, int]] = deque([(time.time(), 0, 0)])
         self._board = StatusBoard()
         self._tail = LogTail(settings.kafka, settings.kafka.status_topic)
 
