@@ -33,7 +33,7 @@ def decimal_bytes(value: Decimal | int, precision: int, scale: int, size: int | 
         value: A finite decimal, or an integer.
         precision: The most digits that the type admits.
         scale: Its digits behind the point.
-        size: The size of a fixed type, None for bytes.
+        size: The size of a fixed type, which every number of that precision fits into; None for bytes.
     """
     number = Decimal(value)
     if not number.is_finite():
@@ -49,6 +49,4 @@ def decimal_bytes(value: Decimal | int, precision: int, scale: int, size: int | 
     if abs(unscaled) >= 10**precision:
         return f"{value} has more than {precision} digits at scale {scale}"
     needed = (unscaled if unscaled >= 0 else ~unscaled).bit_length() // 8 + 1
-    if size is not None and needed > size:
-        return f"{value} does not fit into {size} bytes"
     return unscaled.to_bytes(needed if size is None else size, "big", signed=True)

@@ -44,8 +44,6 @@ class ComplexValue:
         except Exception as error:  # fastavro raises many kinds; the walker has seen that the bytes are sound
             message = f"field {self._node.path}: not a value of the reader's type: {error!r:.200}"
             raise Malformed("unresolvable", message) from error
-        if value is None and not self._node.leaf.nullable:
-            raise Malformed("null_not_allowed", f"field {self._node.path}: null")
         return value, walker.position
 
 

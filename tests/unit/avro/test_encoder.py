@@ -287,3 +287,36 @@ def test_neighbouring_constants_and_numbers_are_written_in_the_order_of_the_sche
     expected = [{name: column.to_pylist()[row] for name, column in columns.items()} for row in range(3)]
     payloads = RecordEncoder(parse_schema(schema)).encode(columns, 3, b"\x00")
     assert payloads == [b"\x00" + write(schema, row) for row in expected]
+
+
+FIXED_DECIMAL = {"type": "fixed", "name": "D", "size": 4, "logicalType": "decimal", "precision": 9, "scale": 0}
+
+
+@pytest.mark.parametrize("value", [Decimal(999_999_999), Decimal(-999_999_999), Decimal(0), Decimal(-1)])
+def test_a_fixed_decimal_fills_its_bytes(value: Decimal) -> None:
+    schema = record(FIXED_DECIMAL, ["null", {**FIXED_DECIMAL, "name": "E"}])
+    encoder = RecordEncoder(parse_schema(schema))
+    assert read(schema, encoder.encode_rows([{"f0": value, "f1": value}])[0]) == {"f0": value, "f1": value}
+    constant = ConstantColumn(value, 1)
+    assert encoder.encode({"f0": constant, "f1": constant}, 1) == encoder.encode_rows([{"f0": value, "f1": value}])
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [(FIXED, b"ab"), ("bytes", b"x"), ("boolean", True), ("float", 0.5), (["int", "null"], -1), (ENUM, "B")],
+)
+def test_a_constant_is_written_as_the_same_value_in_every_row(kind: Any, value: Any) -> None:
+    encoder = RecordEncoder(parse_schema(record(kind)))
+    assert encoder.encode({"f0": ConstantColumn(value, 2)}, 2) == encoder.encode_rows([{"f0": value}] * 2)
+
+
+def test_every_field_of_a_batch_can_be_encoded_in_any_slice_of_it() -> None:
+    schema = record("string", ["null", "long"], ["double", "null"], {"type": "map", "values": ["null", FIXED]})
+    rows = [
+        {"f0": "x" * row, "f1": None if row % 3 else 2**row, "f2": None if row % 2 else row / 7, "f3": {"k": b"ab"}}
+        for row in range(60)
+    ]
+    encoder = RecordEncoder(parse_schema(schema))
+    whole = encoder.encode_rows(rows)
+    assert whole == [write(schema, row) for row in rows]
+    assert [encoder.encode_rows([row])[0] for row in rows] == whole

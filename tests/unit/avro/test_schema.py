@@ -193,3 +193,14 @@ def test_a_default_of_the_type_or_of_a_branch_is_accepted(kind: Any, default: An
 def test_an_invalid_logical_type_is_ignored_as_avro_says(logical: dict[str, Any]) -> None:
     plain = {key: value for key, value in logical.items() if key in ("type", "name", "size")}
     assert parse_schema(record(logical)).root == parse_schema(record(plain)).root
+
+
+def test_a_type_may_be_wrapped_in_objects() -> None:
+    wrapped = parse_schema(record({"type": {"type": "string"}}, {"type": ["null", "int"]}))
+    assert wrapped.root == parse_schema(record("string", ["null", "int"])).root
+
+
+def test_a_default_decimal_of_too_many_digits_is_refused() -> None:
+    kind = {"type": "bytes", "logicalType": "decimal", "precision": 1}
+    with pytest.raises(SchemaError, match="more than 1 digits"):
+        parse_schema(with_default(kind, "\u00ff\u0000"))
