@@ -55,12 +55,14 @@ class Events(Frozen):
     """The endpoint's input.
 
     Attributes:
-        schema_: The reader schema, key ``schema``.
+        topic: The topic that applications write to; by default ``<prefix><endpoint>.events``.
+        schema_: What events are read as: the name of an .avsc file beside the document, or the schema itself.
         id: Field that identifies an event; text, uuid or integer.
         time: Field of the event time: timestamp-millis or -micros, or a long in epoch milliseconds. None: the
             record's Kafka timestamp.
         bucket_by: Field whose value decides the variant, so that a user stays with it. None: the event id.
         writer_schemas: Further schemas that producers may have written with (single_object framing).
+        partitions: Of the topic, when it is created.
     """
 
     topic: TopicName | None = None
@@ -74,7 +76,12 @@ class Events(Frozen):
 
 
 class Output(Frozen):
-    """The endpoint's answers: the record that stands in the field ``output`` of each inference."""
+    """The endpoint's answers: the record that stands in the field ``output`` of each inference.
+
+    Attributes:
+        topic: The inferences' topic; by default ``<prefix><endpoint>.inferences``.
+        schema_: The output record: the name of an .avsc file beside the document, or the schema itself.
+    """
 
     topic: TopicName | None = None
     schema_: Annotated[Schema, Field(alias="schema")]
@@ -82,14 +89,26 @@ class Output(Frozen):
 
 
 class BatchLimits(Frozen):
-    """When a batch is full."""
+    """When a batch is full.
+
+    Attributes:
+        max_records: It has so many records.
+        max_wait_ms: So much time has passed since its first record, in milliseconds.
+    """
 
     max_records: Annotated[int, Field(ge=1, le=100_000)] = 8192
     max_wait_ms: Annotated[int, Field(ge=0, le=10_000)] = 20
 
 
 class Topics(Frozen):
-    """Names of the endpoint's other topics; the default is ``<prefix><endpoint>.<what>``."""
+    """Names of the endpoint's other topics; the default is ``<prefix><endpoint>.<what>``.
+
+    Attributes:
+        shadow: What shadow variants answer.
+        dead_letters: Records that could not be answered.
+        replication: Replicas of topics that are created; by default the cluster's number.
+        retention_hours: How long topics that are created keep their records; by default the cluster's time.
+    """
 
     shadow: TopicName | None = None
     dead_letters: TopicName | None = None
@@ -98,7 +117,20 @@ class Topics(Frozen):
 
 
 class EndpointDocument(Frozen):
-    """One prediction service. The same type authored and resolved: resolved, every schema and topic is spelt out."""
+    """One prediction service. The same type authored and resolved: resolved, every schema and topic is spelt out.
+
+    Attributes:
+        kind: What the document is.
+        name: The endpoint's name, used in topic names and metrics.
+        description: What it is for, for people.
+        reason: Why it was changed, for the history.
+        author: Who changed it; filled in by ``apply``.
+        based_on: The revision that the change was made to; filled in by ``apply``. A stale one is not admitted.
+        events: What it reads.
+        output: What it answers.
+        batch: How many events are answered together.
+        topics: Its other topics.
+    """
 
     kind: Literal["endpoint"] = "endpoint"
     name: Name
@@ -114,7 +146,14 @@ class EndpointDocument(Frozen):
 
 
 class ModelSelector(Frozen):
-    """Which model version: exactly one of ``uuid``, ``tag``, or ``name`` with ``version``."""
+    """Which model version: exactly one of ``uuid``, ``tag``, or ``name`` with ``version``.
+
+    Attributes:
+        uuid: Its identity.
+        tag: A tag, which means the version that was tagged with it last, at the time of ``apply``.
+        name: The model's name.
+        version: The number of its version.
+    """
 
     uuid: UUID | None = None
     tag: Name | None = None
@@ -134,7 +173,12 @@ class ModelSelector(Frozen):
 
 
 class ResolvedModel(Frozen):
-    """Which model version, beyond doubt."""
+    """Which model version, beyond doubt.
+
+    Attributes:
+        uuid: Its identity.
+        sha256: Of its artifact.
+    """
 
     uuid: UUID
     sha256: Sha256
@@ -153,26 +197,44 @@ ModelReference = Annotated[
 
 
 class Variant(Frozen):
-    """One arm of a routing. ``model`` is a selector as people write it, a UUID with sha256 when resolved."""
+    """One arm of a routing.
+
+    Attributes:
+        variant: Its name: in every inference that it answers, and in metrics.
+        model: Which model version answers: a selector as people write it, a UUID with sha256 when resolved.
+    """
 
     variant: Name
     model: ModelReference
 
 
 class ServingVariant(Variant):
-    """An arm that takes its share of the events. Weights are relative to the other arms of the same list."""
+    """An arm that takes its share of the events.
+
+    Attributes:
+        weight: Its share, relative to the weights of the other arms of the same list.
+    """
 
     weight: Annotated[float, Field(gt=0, le=1e9)] = 1.0
 
 
 class ShadowVariant(Variant):
-    """An arm that answers beside the serving one, for comparison only."""
+    """An arm that answers beside the serving one, for comparison only.
+
+    Attributes:
+        sample: The share of the events that it answers, chosen by the event.
+    """
 
     sample: Annotated[float, Field(gt=0, le=1)] = 1.0
 
 
 class Segment(Frozen):
-    """Events that match all of these fields are served by these arms instead of the routing's own."""
+    """Events that match all of these fields are served by these arms instead of the routing's own.
+
+    Attributes:
+        match: Field path to the value that it must have. Of several segments the one with the most fields wins.
+        serve: The arms.
+    """
 
     match: Annotated[dict[FieldPath, MatchValue], Field(min_length=1, max_length=16)]
     serve: Annotated[tuple[ServingVariant, ...], Field(min_length=1, max_length=MAX_VARIANTS)]
@@ -181,7 +243,19 @@ class Segment(Frozen):
 class RoutingDocument(Frozen):
     """Which model versions serve an endpoint.
 
-    ``models`` is filled in by resolving: every version that an arm names, whole.
+    Attributes:
+        kind: What the document is.
+        endpoint: The endpoint that it is for.
+        reason: Why it was changed: the history's text.
+        author: Who changed it; filled in by ``apply``.
+        based_on: The revision that the change was made to; filled in by ``apply``. A stale one is not admitted.
+        salt: Goes into the hash that deals users to variants. Another salt deals all of them anew.
+        serve: The arms that answer, of which each user gets one.
+        fallback: The arm that answers where a model raises or answers nonsense; without one such events become dead
+            letters.
+        shadow: Arms that answer beside the others, to their own topic.
+        segments: Other arms for some events.
+        models: Filled in by resolving: every version that an arm names, whole.
     """
 
     kind: Literal["routing"] = "routing"

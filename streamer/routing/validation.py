@@ -16,10 +16,10 @@ from streamer.avro.envelope import inference_schema
 from streamer.avro.framing import Framing
 from streamer.avro.leaves import Leaf, leaves_of
 from streamer.avro.schema import Schema, parse_schema
-from streamer.errors import SchemaError
+from streamer.errors import DocumentInvalid, SchemaError
 from streamer.routing.consistency import consistency_problems
 from streamer.routing.documents import EndpointDocument, FramingName, MatchValue, RoutingDocument
-from streamer.routing.problems import Location, Problem
+from streamer.routing.problems import Location, Problem, in_one_line
 
 _INTEGER_RANGES = {"int": range(-(2**31), 2**31), "long": range(-(2**63), 2**63)}
 _TIMES = ("timestamp-millis", "timestamp-micros", "local-timestamp-millis", "local-timestamp-micros", None)
@@ -84,6 +84,20 @@ def routing_problems(routing: RoutingDocument, endpoint: EndpointDocument) -> li
             if leaf is not None:
                 problems += _match_problems(leaf, value, location)
     return problems
+
+
+def refuse_unfit(endpoint: EndpointDocument, routing: RoutingDocument) -> None:
+    """For a worker: documents that nobody validated may be on the log.
+
+    Raises:
+        DocumentInvalid: The endpoint or the routing cannot work; says everything that is wrong.
+    """
+    for key, problems in (
+        (f"endpoint/{endpoint.name}", endpoint_problems(endpoint)),
+        (f"routing/{routing.endpoint}", routing_problems(routing, endpoint)),
+    ):
+        if problems:
+            raise DocumentInvalid(in_one_line(problems), where=key, advice="Apply a corrected document")
 
 
 def bucketable(avro_type: AvroType) -> bool:

@@ -16,6 +16,7 @@ from streamer.avro.registry_schemas import RegistrySchemas
 from streamer.avro.schema import parse_schema
 from streamer.errors import ConfigurationError
 from streamer.routing.router import Router
+from streamer.routing.validation import refuse_unfit
 from streamer.runtimes.preparation import prepare as prepare_model
 from streamer.worker.events import EventReader
 from streamer.worker.inferences import InferenceEncoder
@@ -58,6 +59,7 @@ class RoutingPreparer:
             StreamerError: Whatever stands in the way.
         """
         document = endpoint.document
+        refuse_unfit(document, routing.document)
         versions = {version.uuid: version for version in routing.document.models}
         router = Router(routing.document)
         wanted = {arm.model_uuid for arm in router.arms}

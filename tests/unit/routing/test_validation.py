@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from streamer.errors import DocumentInvalid
 from streamer.routing.documents import EndpointDocument, RoutingDocument
-from streamer.routing.validation import endpoint_problems, routing_problems
+from streamer.routing.validation import endpoint_problems, refuse_unfit, routing_problems
 from tests.unit.routing.documents_for_tests import EVENT_SCHEMA, OUTPUT_SCHEMA, arm, endpoint, routing
 
 
@@ -118,3 +119,14 @@ def test_a_writer_schema_that_cannot_be_read_as_the_events_is_refused() -> None:
     fields = [field for field in EVENT_SCHEMA["fields"] if field["name"] != "origin"]
     (problem,) = of_events(writer_schemas=[{**EVENT_SCHEMA, "fields": fields}])
     assert "origin" in problem
+
+
+def test_a_worker_refuses_what_cannot_work_with_all_reasons() -> None:
+    sound = EndpointDocument.model_validate(endpoint())
+    segments = [{"match": {"orign": "JFK"}, "serve": [arm("champion")]}]
+    refuse_unfit(sound, RoutingDocument.model_validate(routing()))
+    with pytest.raises(DocumentInvalid, match=r"routing/flights: segments\[0\]\.match\.orign"):
+        refuse_unfit(sound, RoutingDocument.model_validate(routing(segments=segments)))
+    unsound = EndpointDocument.model_validate(endpoint(events={**endpoint()["events"], "id": "x", "time": "y"}))
+    with pytest.raises(DocumentInvalid, match=r"events\.id.*events\.time"):
+        refuse_unfit(unsound, RoutingDocument.model_validate(routing()))
