@@ -37,7 +37,7 @@ def resolve(
 
     \b
     Example:
-      streamer resolve flights.yaml | kcat -b $KAFKA -t streamer.config -P -K '\t' -p 0
+      streamer resolve flights.yaml | kcat -b $KAFKA -t streamer.config -P -K '\\t' -p 0
       streamer resolve flights.yaml --output json | jq .
     """
     import json

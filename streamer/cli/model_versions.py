@@ -92,6 +92,7 @@ def register(
     \b
     Example:
       streamer models register late.onnx --name lateness --mapping lateness.yaml --tag production
+
     \b
     lateness.yaml:
       inputs:  {X: [distance, dep_delay, hour]}

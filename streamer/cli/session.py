@@ -57,11 +57,9 @@ Level = Annotated[
     LogLevel | None,
     typer.Option("--log-level", help="Default: warning; for a worker, info.", rich_help_panel=_PANEL),
 ]
-Debug = Annotated[
-    bool, typer.Option("--debug", help="Show the traceback of an error.", rich_help_panel=_PANEL, is_flag=True)
-]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", rich_help_panel=_PANEL)]
 
-_COMMON: dict[str, tuple[Any, Any]] = {
+COMMON_OPTIONS: dict[str, tuple[Any, Any]] = {
     "bootstrap_servers": (BootstrapServers, None),
     "output": (Output, None),
     "log_level": (Level, None),
@@ -172,14 +170,14 @@ def command(
             *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own),
             *(
                 inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
-                for option, (annotation, default) in _COMMON.items()
+                for option, (annotation, default) in COMMON_OPTIONS.items()
             ),
         ]
 
         @functools.wraps(function)
         def run(**arguments: Any) -> None:
             context = arguments.pop("context")
-            common = {option: arguments.pop(option) for option in _COMMON}
+            common = {option: arguments.pop(option) for option in COMMON_OPTIONS}
             outer = context.find_root().obj
             session = Session(**common, default_log_level=log_level)
             if isinstance(outer, Session):

@@ -72,7 +72,18 @@ class KafkaSettings(BaseModel):
 
 
 class RegistrySettings(BaseModel):
-    """A Confluent Schema Registry, needed where a topic's framing is ``confluent``."""
+    """A Confluent Schema Registry, needed where a topic's framing is ``confluent``.
+
+    Attributes:
+        url: Its base URL; several, separated by commas, are tried in turn.
+        username: For HTTP basic authentication.
+        password: The same.
+        bearer_token: Sent as ``Authorization: Bearer``.
+        ca_file: PEM file of the authority that signed the registry's certificate.
+        certificate_file: PEM file of our certificate, where the registry asks for one.
+        key_file: PEM file of its key.
+        timeout_seconds: Deadline of one request.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -87,7 +98,12 @@ class RegistrySettings(BaseModel):
 
 
 class HttpSettings(BaseModel):
-    """The worker's own HTTP server: /metrics, /healthz, /readyz. Port 0 picks a free one; None starts none."""
+    """The worker's own HTTP server: /metrics, /healthz, /readyz.
+
+    Attributes:
+        host: The address that it listens on; ``0.0.0.0`` for all, as in a container.
+        port: 0 picks a free one, which the log and ``streamer status`` tell; ``null`` starts no server.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -96,7 +112,12 @@ class HttpSettings(BaseModel):
 
 
 class LogSettings(BaseModel):
-    """Structured logs on standard error."""
+    """Structured logs on standard error.
+
+    Attributes:
+        level: The least important line that is written.
+        form: For people or as JSON; ``auto`` is ``console`` on a terminal and ``json`` elsewhere.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -28,7 +28,13 @@ class Frozen(BaseModel):
 
 
 class Artifact(Frozen):
-    """Where the bytes of a model are, and what they must be."""
+    """Where the bytes of a model are, and what they must be.
+
+    Attributes:
+        uri: ``file:///...``, ``s3://...`` or another object store's.
+        sha256: Of the bytes; anything else is refused.
+        size_bytes: How many they are.
+    """
 
     uri: Annotated[str, StringConstraints(min_length=1, max_length=2048)]
     sha256: Sha256
@@ -57,6 +63,7 @@ class Signature(Frozen):
 
     Attributes:
         inputs: Empty when the artifact takes columns of any name and type.
+        outputs: In the artifact's order.
     """
 
     inputs: tuple[TensorSpec, ...]
@@ -102,6 +109,14 @@ class ModelVersion(Frozen):
         name: The model's name, shared by its versions.
         version: Counts 1, 2, 3 per name.
         format: Which runtime executes it: ``onnx`` or ``river``.
+        kind: What the record is.
+        artifact: Its bytes.
+        signature: What the artifact takes and gives.
+        mapping: How events become its inputs, and its outputs the endpoint's output.
+        golden: Events with the answers that it must give.
+        created_at: When it was registered.
+        created_by: Who registered it.
+        description: What it is, for people.
     """
 
     kind: Literal["model"] = "model"
