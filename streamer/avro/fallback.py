@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import fastavro
 import numpy as np
 
-from streamer.avro.rendering import json_schema_of
+from streamer.avro.rendering import LEAF_FIELD, fastavro_schema
 from streamer.avro.walker import Malformed, Walker
 from streamer.records.columns import ObjectColumn
 
@@ -25,8 +25,8 @@ class ComplexValue:
         self._node = node
         self._limits = limits
         if node.reader is not None:
-            self._writer = fastavro.parse_schema(json_schema_of(node.writer), _write_hint=False)
-            self._reader = fastavro.parse_schema(json_schema_of(node.reader), _write_hint=False)
+            self._writer = fastavro_schema(node.writer)
+            self._reader = fastavro_schema(node.reader)
 
     def read(self, data: bytes, start: int, end: int) -> tuple[Any, int]:
         """(value, where it ends); the value is None if it is to be skipped.
@@ -40,11 +40,11 @@ class ComplexValue:
             return None, walker.position
         try:
             stream = io.BytesIO(data[start : walker.position])
-            value = fastavro.schemaless_reader(stream, self._writer, self._reader)
+            record: Any = fastavro.schemaless_reader(stream, self._writer, self._reader)
         except Exception as error:  # fastavro raises many kinds; the walker has seen that the bytes are sound
             message = f"field {self._node.path}: not a value of the reader's type: {error!r:.200}"
             raise Malformed("unresolvable", message) from error
-        return value, walker.position
+        return record[LEAF_FIELD], walker.position
 
 
 class ComplexStep:

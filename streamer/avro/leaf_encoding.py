@@ -12,7 +12,7 @@ import numpy as np
 from streamer.avro.avro_types import NULL, AvroType, Enum, Fixed, Primitive, describe
 from streamer.avro.leaves import DTYPES, Leaf, is_bytes
 from streamer.avro.parts import Branches, Chunk, FixedValues, OptionalFixed, Part, Slices, Varints
-from streamer.avro.rendering import json_schema_of
+from streamer.avro.rendering import LEAF_FIELD, fastavro_schema
 from streamer.avro.stored_values import Unfit, scalar_bytes, stored_value
 from streamer.avro.walker import Malformed, Walker
 from streamer.records.columns import Column, ConstantColumn, NumericColumn, ObjectColumn, TextColumn
@@ -209,7 +209,7 @@ class ComplexEncoder:
         self._path = path
         self._type = avro_type
         self._limits = limits
-        self._schema = fastavro.parse_schema(json_schema_of(avro_type), _write_hint=False)
+        self._schema = fastavro_schema(avro_type)
 
     def parts(self, column: Column) -> list[Part]:
         """The bytes of the column.
@@ -229,7 +229,7 @@ class ComplexEncoder:
         """
         stream = io.BytesIO()
         try:
-            fastavro.schemaless_writer(stream, self._schema, value)
+            fastavro.schemaless_writer(stream, self._schema, {LEAF_FIELD: value})
         except Exception as error:  # fastavro raises many kinds for values that do not fit
             what = f"{value!r:.60} is not a value of {describe(self._type):.200}"
             raise Misfit(self._path, what, row) from error

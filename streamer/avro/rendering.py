@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import fastavro
+
 from streamer.avro.avro_types import (
     NO_DEFAULT,
     Array,
@@ -16,6 +18,7 @@ from streamer.avro.avro_types import (
     Record,
     Union,
 )
+from streamer.avro.defaults import default_value
 
 _EMPTY_FINGERPRINT = 0xC15D213AA4D7A795
 
@@ -68,13 +71,21 @@ def _canonical(avro_type: AvroType, seen: set[str]) -> Any:
             return {"name": avro_type.name, "type": "record", "fields": fields}
 
 
-def json_schema_of(avro_type: AvroType) -> Any:
-    """The type as a schema for fastavro that keeps every rule of resolution.
+LEAF_FIELD = "value"
 
-    Logical types are left out but for decimals: dates and times stay the integers that they are in columns,
-    so that a date out of Python's range harms nobody.
+
+def fastavro_schema(avro_type: AvroType) -> Any:
+    """A record with the one field `LEAF_FIELD` of this type, parsed by fastavro; it adds no bytes.
+
+    fastavro parses anything but a record anew at each call. Every rule of resolution is kept. Logical types are left
+    out but for decimals: dates and times stay the integers that they are in columns, so that a date out of Python's
+    range harms nobody.
     """
-    return _full(avro_type, set())
+    field = {"name": LEAF_FIELD, "type": _full(avro_type, set())}
+    # Defaults have been checked, and are Python values here, as fastavro hands them out as they are.
+    return fastavro.parse_schema(
+        {"type": "record", "name": "StreamerLeaf", "fields": [field]}, _ignore_default_error=True
+    )
 
 
 def _full(avro_type: AvroType, seen: set[str]) -> Any:
@@ -104,7 +115,7 @@ def _full(avro_type: AvroType, seen: set[str]) -> Any:
             for field in avro_type.fields:
                 rendered = {"name": field.name, "type": _full(field.type, seen)}
                 if field.default is not NO_DEFAULT:
-                    rendered["default"] = field.default
+                    rendered["default"] = default_value(field.type, field.default)
                 if field.aliases:
                     rendered["aliases"] = list(field.aliases)
                 fields.append(rendered)

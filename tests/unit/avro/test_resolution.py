@@ -267,3 +267,35 @@ def test_generated_evolutions_are_read_as_fastavro_reads_them(evolution: tuple[A
     assert decoded.failures == []
     expected = [flat(reader, read(writer, payload, reader)) for payload in payloads]
     assert exact(decoded.batch.to_rows()) == exact(expected)
+
+
+def test_defaults_inside_array_items_are_python_values_of_their_types() -> None:
+    fixed = {"type": "fixed", "name": "F", "size": 2}
+    decimal = {"type": "bytes", "logicalType": "decimal", "precision": 3, "scale": 1}
+    added = [
+        field("b", "bytes", default="\u00ff"),
+        field("f", fixed, default="ab"),
+        field("d", decimal, default="\u0001"),
+        field("u", ["null", "F"], default=None),
+        field("v", ["null", "F"], default="cd"),
+        field("n", record(field("q", "bytes"), name="Q"), default={"q": "\u00fe"}),
+        field("m", {"type": "map", "values": "double"}, default={"k": 1}),
+        field("l", {"type": "array", "items": "bytes"}, default=["\u00fd"]),
+    ]
+    writer = record(field("a", {"type": "array", "items": record(field("x", "int"), name="I")}))
+    reader = record(field("a", {"type": "array", "items": record(field("x", "int"), *added, name="I")}))
+    expected = {"b": b"\xff", "f": b"ab", "d": Decimal("0.1"), "u": None, "v": b"cd", "n": {"q": b"\xfe"}}
+    expected |= {"m": {"k": 1.0}, "l": [b"\xfd"]}
+    assert rows(writer, reader, {"a": [{"x": 1}]}) == [{"a": [{"x": 1} | expected]}]
+
+
+def test_names_in_other_namespaces_and_aliases_are_matched_inside_arrays_too() -> None:
+    def items(kind: Any) -> Any:
+        return record(field("a", {"type": "array", "items": kind}))
+
+    writer = items(record(field("x", "int"), name="I", namespace="p"))
+    assert rows(writer, items(record(field("x", "int"), name="I", namespace="q")), {"a": [{"x": 1}]}) == [
+        {"a": [{"x": 1}]}
+    ]
+    renamed = items(record(field("y", "long", aliases=["x"]), name="J", aliases=["p.I"]))
+    assert rows(writer, renamed, {"a": [{"x": 1}]}) == [{"a": [{"y": 1}]}]
