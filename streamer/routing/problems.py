@@ -9,6 +9,9 @@ from pydantic import ValidationError
 
 Location = tuple[str | int, ...]
 
+_LONGEST_KEY = 256
+"""A key that somebody made a megabyte long is cut in messages."""
+
 
 class Problem(NamedTuple):
     """One thing that is wrong.
@@ -35,7 +38,8 @@ def location_text(location: Location) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            text += f".{part}" if text else part
+            shown = part if len(part) <= _LONGEST_KEY else f"{part[:_LONGEST_KEY]}..."
+            text += f".{shown}" if text else shown
     return text
 
 

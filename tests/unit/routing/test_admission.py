@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streamer.records.columns import ConstantColumn, FeatureBatch
 from streamer.routing.admission import Admission, Admitted, Deleted, Refused, Verdict, fold_all
 from streamer.routing.document_bytes import MAX_DEPTH, MAX_DOCUMENT_BYTES
+from streamer.routing.documents import RoutingDocument
+from streamer.routing.router import Router
 from tests.unit.routing.documents_for_tests import arm, as_json, endpoint, model_version, routing
 
 E, R = b"endpoint/flights", b"routing/flights"
@@ -178,6 +182,8 @@ HOSTILE: dict[str, bytes] = {
     "wrong kind": as_json(routing()),
     "kind of another type": b'{"kind": ["endpoint"]}',
     "unknown key": as_json(endpoint(labels={})),
+    "unknown key of a megabyte": as_json(endpoint(**{"x" * 1_000_000: 1})),
+    "value of a megabyte": as_json(endpoint(delivery="x" * 1_000_000)),
     "another name than the key": as_json(endpoint("other")),
     "name with traversal": as_json({**endpoint(), "name": "../etc/passwd"}),
     "topic with traversal": as_json(endpoint(output={"topic": "../x", "schema": {}})),
@@ -278,3 +284,49 @@ def test_revisions_rise_by_one_and_refused_records_change_nothing(
 @given(st.binary(max_size=300) | st.text(max_size=100).map(str.encode))
 def test_no_bytes_raise(value: bytes) -> None:
     assert isinstance(fold(Admission(), E, value), Refused)
+
+
+def _places(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    return [path, *(place for key, child in children for place in _places(child, (*path, key)))]
+
+
+_FULL_ROUTING = routing(
+    fallback=arm("champion", 1),
+    shadow=[arm("may", 2, sample=0.5)],
+    segments=[{"match": {"origin": "JFK", "hour": 7}, "serve": [arm("jfk", 1)]}],
+    models=[
+        model_version(1, golden=[{"event": {"hour": 7}, "output": {"late_probability": 0.5}}]),
+        model_version(2),
+    ],
+)
+_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(codec="utf-8"), max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@pytest.mark.parametrize("document", [_FULL_ROUTING, endpoint()], ids=["routing", "endpoint"])
+@given(data=st.data())
+@settings(max_examples=300, deadline=None)
+def test_any_value_anywhere_in_a_document_is_judged_and_what_is_admitted_can_be_routed(
+    document: dict[str, Any], data: st.DataObject
+) -> None:
+    changed = copy.deepcopy(document)
+    *outer, last = data.draw(st.sampled_from(_places(document)[1:]))
+    parent: Any = changed
+    for key in outer:
+        parent = parent[key]
+    parent[last] = data.draw(_JSON)
+    admission = with_endpoint() if document["kind"] == "routing" else Admission()
+    verdict = fold(admission, R if document["kind"] == "routing" else E, as_json(changed))
+    if isinstance(verdict, Admitted) and isinstance(verdict.document, RoutingDocument):
+        router = Router(verdict.document)
+        columns = {field: ConstantColumn("JFK", 2) for field in router.match_fields}
+        routed = router.route(FeatureBatch(2, columns), [b"a", b"b"], [b"1", b"2"])
+        assert sum(len(rows) for _, rows in routed.serving) == 2
