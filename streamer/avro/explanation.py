@@ -15,32 +15,41 @@ if TYPE_CHECKING:
     from streamer.avro.resolution import Node
 
 
-def check_payload(plan: Nested, data: bytes, limits: Limits) -> None:
+def check_payload(plan: Nested, data: bytes, limits: Limits, readers: dict[int, ComplexValue] | None = None) -> None:
     """Reads one payload without its framing as the plan does, and accepts or refuses exactly the same.
+
+    Args:
+        plan: How the payload is read.
+        data: The payload.
+        limits: Bounds on it.
+        readers: What reads the values that are not columnar, by the identity of their node; filled here, and kept by
+            the caller, as it is costly to make.
 
     Raises:
         Malformed: What is wrong with it.
     """
     walker = Walker(data, 0, len(data), limits)
-    _check(plan, walker, limits)
+    _check(plan, walker, limits, {} if readers is None else readers)
     if walker.position != len(data):
         left = len(data) - walker.position
         raise Malformed("trailing_bytes", f"{left} bytes are left behind the last field")
 
 
-def _check(node: Node, walker: Walker, limits: Limits) -> None:
+def _check(node: Node, walker: Walker, limits: Limits, readers: dict[int, ComplexValue]) -> None:
     match node:
         case Nested():
             for field in node.fields:
-                _check(field, walker, limits)
+                _check(field, walker, limits, readers)
         case Optional():
             if walker.branch(2, node.path) != node.null_index:
-                _check(node.inner, walker, limits)
+                _check(node.inner, walker, limits, readers)
             elif not node.null_allowed:
                 raise Malformed("null_not_allowed", f"field {node.path}: null, which the reader does not admit")
         case Complex():
-            value = ComplexValue(node, limits)
-            _, walker.position = value.read(walker.data, walker.position, walker.end)
+            reader = readers.get(id(node))
+            if reader is None:
+                reader = readers[id(node)] = ComplexValue(node, limits)
+            _, walker.position = reader.read(walker.data, walker.position, walker.end)
         case Scalar():
             _check_scalar(node, walker)
 

@@ -27,6 +27,7 @@ from streamer.avro.walker import Malformed
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from streamer.avro.fallback import ComplexValue
     from streamer.avro.limits import Limits
     from streamer.avro.schema import Schema
     from streamer.records.columns import Column
@@ -52,6 +53,7 @@ class Plan:
         self._limits = limits
         self._resolved = resolve(root_record(writer), reader_record)
         self._step = _compile(self._resolved, limits)
+        self._readers: dict[int, ComplexValue] = {}
         self._paths = [leaf.path for leaf in leaves_of(reader_record)]
         self.padding_bytes = self._step.most_bytes + _WIDEST_GATHER_BYTES
 
@@ -79,7 +81,7 @@ class Plan:
     def explain(self, payload: bytes) -> Malformed | None:
         """What is wrong with a payload without its framing; None if nothing is."""
         try:
-            check_payload(self._resolved, payload, self._limits)
+            check_payload(self._resolved, payload, self._limits, self._readers)
         except Malformed as malformed:
             return malformed
         return None
