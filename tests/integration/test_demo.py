@@ -1,0 +1,93 @@
+"""The demo as a newcomer runs it, shortened."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.support.await_condition import await_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DEADLINE_SECONDS = 240
+
+
+def demo_command(bootstrap_servers: str, *options: str) -> list[str]:
+    streamer = str(Path(sys.executable).with_name("streamer"))
+    return [streamer, "demo", "--short", "--bootstrap-servers", bootstrap_servers, *options]
+
+
+def processes_of(session: int) -> Iterator[str]:
+    """Command lines of living processes whose chain of parents, or whose environment's mark, leads to the demo."""
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            try:
+                environment = (folder / "environ").read_bytes()
+                command = (folder / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if f"STREAMER_TEST_DEMO={session}".encode() in environment.split(b"\0") and command:
+                yield command.replace(b"\0", b" ").decode(errors="replace")
+
+
+def marked_environment(mark: int) -> dict[str, str]:
+    return {**os.environ, "STREAMER_TEST_DEMO": str(mark)}
+
+
+def topics_of_demos(bootstrap_servers: str) -> set[str]:
+    from streamer.config import KafkaSettings
+    from streamer.kafka.topics import TopicAdmin
+
+    names = TopicAdmin(KafkaSettings(bootstrap_servers=bootstrap_servers)).names()
+    return {name for name in names if re.match(r"demo-[0-9a-f]{8}\.", name)}
+
+
+def test_every_promise_holds_and_nothing_is_left(broker: str) -> None:
+    mark = os.getpid()
+    done = subprocess.run(
+        demo_command(broker, "--output", "json"),
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+        env=marked_environment(mark),
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-5000:] + done.stdout[-5000:]
+    result = json.loads(done.stdout)
+    assert result["holds"] is True
+    assert len(result["promises"]) == 13
+    assert all(promise["holds"] for promise in result["promises"])
+    assert result["events"] == result["inferences"] == result["distinct"]
+    assert result["departures"] >= 20_000
+    assert {share["variant"] for share in result["shares"]} == {"champion", "canary"}
+    assert set(result["area_under_curve"]) == {"champion", "canary", "challenger"}
+    assert "did you mean 'production'" in done.stderr.lower()
+    assert list(processes_of(mark)) == []
+    assert topics_of_demos(broker) == set()
+
+
+def test_control_c_in_the_middle_leaves_nothing_running(broker: str) -> None:
+    mark = os.getpid() + 1_000_000
+    with subprocess.Popen(
+        demo_command(broker), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=marked_environment(mark)
+    ) as demo:
+        assert demo.stderr is not None
+        seen = []
+        for line in demo.stderr:
+            seen.append(line)
+            if "A canary" in line:
+                break
+        assert "A canary" in seen[-1], "".join(seen)
+        assert any("streamer.cli.app worker" in command for command in processes_of(mark))
+        demo.send_signal(signal.SIGINT)
+        demo.communicate(timeout=60)
+    assert demo.returncode == 130
+    await_until(lambda: not list(processes_of(mark)), 20, "all processes of the demo to be gone")
+    assert topics_of_demos(broker) == set()
