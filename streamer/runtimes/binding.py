@@ -117,7 +117,7 @@ class BoundModel:
         if len(good) < n:
             inputs = {name: array[good] for name, array in inputs.items()}
         asked = Rejections(len(good))
-        parts = predict_around_failures(self._ask, inputs, len(good), asked)
+        parts = predict_around_failures(self._ask, inputs, len(good), asked) if len(good) else []
         if asked.reasons and parts:
             answered = np.concatenate([np.arange(rows.start, rows.stop) for rows, _ in parts])
         else:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import builtins
 import collections
+import copy
 import functools
 import io
 import pickle
@@ -34,8 +35,14 @@ _FUNCTIONS = frozenset(
         ("river.feature_extraction.vectorize", "strip_accents_unicode"),
         ("river.feature_extraction.vectorize", "tokenize_using_regex_pattern"),
         ("river.utils.math", "minkowski_distance"),
+        ("river.forest.online_extra_trees", "ExtraTrees._detection_mode_all"),
+        ("river.forest.online_extra_trees", "ExtraTrees._detection_mode_drop"),
+        ("river.forest.online_extra_trees", "ExtraTrees._detection_mode_off"),
+        ("river.naive_bayes.gaussian", "GaussianNB._make_gaussian"),
         ("river.tree.splitter.ebst_splitter", "EBSTNode._update_estimator_multivariate"),
         ("river.tree.splitter.ebst_splitter", "EBSTNode._update_estimator_univariate"),
+        ("river.tree.splitter.nominal_splitter_reg", "NominalSplitterReg._update_estimator_multivariate"),
+        ("river.tree.splitter.nominal_splitter_reg", "NominalSplitterReg._update_estimator_univariate"),
         ("numpy", "dtype"),
         ("numpy", "ndarray"),
         ("numpy._core.multiarray", "_reconstruct"),
@@ -58,9 +65,16 @@ _PLAIN: dict[tuple[str, str], Any] = {
     **{
         ("collections", name): getattr(collections, name) for name in ("Counter", "OrderedDict", "defaultdict", "deque")
     },
+    ("copy", "deepcopy"): copy.deepcopy,  # of objects that are built of these classes alone
     ("functools", "partial"): functools.partial,
     ("random", "Random"): random.Random,
 }
+_RIVER_METHODS = frozenset(
+    {
+        *("_calc_tau_0", "_calc_tau_1", "_calc_tau_2"),
+        *("_leveraging_bag", "_leveraging_bag_half", "_leveraging_bag_me", "_leveraging_bag_wt", "_leveraging_subag"),
+    }
+)
 _RANDOM_METHODS = frozenset({"random", "gauss", "normalvariate", "uniform", "expovariate", "choice", "randint"})
 
 
@@ -119,6 +133,9 @@ def _river_class(module_name: str, qualified_name: str) -> type | None:
 def _bound_method(owner: Any, name: str) -> Any:
     """The methods that river keeps as attributes; in place of getattr, which could reach anything."""
     if type(owner) is random.Random and name in _RANDOM_METHODS:
+        return getattr(owner, name)
+    kind = owner if isinstance(owner, type) else type(owner)
+    if kind.__module__.startswith("river.") and name in _RIVER_METHODS:
         return getattr(owner, name)
     if owner is str and name == "lower":
         return str.lower
