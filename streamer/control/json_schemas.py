@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +33,19 @@ def json_schemas() -> Iterator[tuple[str, str]]:
             "title": title,
         }
         schema["required"] = sorted({"kind", *schema.get("required", [])})
+        for described in (schema, *schema.get("$defs", {}).values()):
+            _explain_properties(described)
         yield f"{name}.schema.json", json.dumps(schema, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _explain_properties(schema: dict[str, Any]) -> None:
+    """Moves what the docstring says of each attribute to its property, where editors show it."""
+    summary, _, attributes = schema.get("description", "").partition("\n\nAttributes:\n")
+    if not attributes:
+        return
+    schema["description"] = summary
+    for name, text in re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", attributes, re.MULTILINE):
+        schema["properties"][name.removesuffix("_")]["description"] = " ".join(text.split())
 
 
 def write(folder: Path) -> list[Path]:

@@ -56,3 +56,12 @@ def test_unsound_documents_do_not(kind: str, document: dict[str, Any]) -> None:
 
 def test_the_generator_writes_all_of_them(tmp_path: Path) -> None:
     assert {path.name for path in write(tmp_path / "new")} == {name for name, _ in json_schemas()}
+
+
+@pytest.mark.parametrize("name", [name for name, _ in json_schemas()])
+def test_what_a_key_means_stands_at_the_key(name: str) -> None:
+    schema = json.loads((SCHEMAS / name).read_text(encoding="utf-8"))
+    for described in (schema, *schema["$defs"].values()):
+        assert "Attributes:" not in described.get("description", "")
+    explained = [key for key, value in schema["properties"].items() if value.get("description")]
+    assert explained
