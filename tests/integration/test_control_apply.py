@@ -284,6 +284,37 @@ def test_rollback_publishes_the_earlier_content_as_a_new_revision(settings: Sett
         rollback(settings, "routing/flights", to=9, **options)  # type: ignore[arg-type]
 
 
+def test_there_is_nothing_before_the_first_revision_to_roll_back_to(settings: Settings, folder: Path) -> None:
+    applied(settings, folder)
+    with pytest.raises(DocumentInvalid, match="no earlier revision"):
+        rollback(settings, "routing/flights", author="bob", check_model=sound, wait_seconds=0)
+
+
+def test_a_deleted_routing_comes_back_by_rollback(settings: Settings, folder: Path) -> None:
+    applied(settings, folder)
+    delete(settings.kafka, "routing/flights")
+    result = rollback(settings, "routing/flights", author="bob", check_model=sound, wait_seconds=0)
+    assert (result.documents[0].outcome, result.documents[0].revision) == (Outcome.published, 3), reasons(result)
+
+
+def test_a_routing_is_withheld_when_its_endpoint_lost_a_race(settings: Settings, folder: Path) -> None:
+    applied(settings, folder)
+    raced = False
+
+    def meanwhile(progress: Progress) -> None:
+        nonlocal raced
+        if progress.what == "publishing" and not raced:
+            raced = True
+            others = ENDPOINT_YAML + "description: by somebody else\n"
+            assert apply(settings, written(folder, others, "o.yaml"), author="bob", check_model=sound).succeeded
+
+    text = f"{ENDPOINT_YAML}description: mine\n---\n{ROUTING_YAML.replace('weight: 5', 'weight: 9')}"
+    result = apply_text(settings, folder, text, progress=meanwhile)
+    assert [one.outcome for one in result.documents] == [Outcome.refused, Outcome.withheld]
+    assert "somebody else changed it at the same moment" in reasons(result)
+    assert len(history(settings.kafka, "routing/flights")) == 1
+
+
 def test_deleting_leaves_the_history_and_the_topics(settings: Settings, folder: Path) -> None:
     applied(settings, folder)
     assert delete(settings.kafka, "routing/flights").revision == 2

@@ -130,3 +130,14 @@ def test_a_worker_refuses_what_cannot_work_with_all_reasons() -> None:
     unsound = EndpointDocument.model_validate(endpoint(events={**endpoint()["events"], "id": "x", "time": "y"}))
     with pytest.raises(DocumentInvalid, match=r"events\.id.*events\.time"):
         refuse_unfit(unsound, RoutingDocument.model_validate(routing()))
+
+
+def test_a_bare_topic_may_have_one_other_writer() -> None:
+    assert of_events(framing="bare") == []
+    assert of_events(framing="bare", writer_schemas=[EVENT_SCHEMA]) == []
+    assert of_events(framing="confluent") == []
+
+
+def test_an_output_schema_that_cannot_stand_in_an_inference_is_refused() -> None:
+    (problem,) = of_endpoint(output={"topic": "o", "schema": {"type": "record", "name": "O", "fields": []}})
+    assert problem == "output.schema: has no fields. List what a model of this endpoint answers"
