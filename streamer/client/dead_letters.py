@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from streamer.errors import TopicProblem
 from streamer.kafka.event_sender import EventSender
 from streamer.kafka.log import LogTail
+from streamer.kafka.topics import TopicAdmin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -209,6 +211,7 @@ def redrive(
         for letter in box.waiting
         if can_be_redriven(letter, default_source) and (places is None or letter.place in places)
     ]
+    _check_destinations(kafka, {letter.source_topic or default_source or "" for letter in letters})
     sent = 0
     for chunk in _chunks(letters):
         sender.begin()
@@ -227,6 +230,17 @@ def redrive(
 def can_be_redriven(letter: DeadLetter, default_source: str | None = None) -> bool:
     """Whether its value is whole and it is known where it belongs."""
     return not letter.truncated and bool(letter.source_topic or default_source)
+
+
+def _check_destinations(kafka: KafkaSettings, topics: set[str]) -> None:
+    """Refuses before anything is sent; a client would wait half a minute for a topic to appear."""
+    missing = sorted(topics - set(TopicAdmin(kafka).names()))
+    if missing:
+        raise TopicProblem(
+            "the topic that the records came from does not exist any more",
+            where=missing[0],
+            advice="Create it, or leave its dead letters out",
+        )
 
 
 def _send(sender: EventSender, letter: DeadLetter, default_source: str | None) -> None:
