@@ -27,6 +27,7 @@
     │   ├── KafkaDenied               authentication or authorisation refused
     │   ├── TopicProblem              a topic is missing or has the wrong shape
     │   ├── TransactionAborted        the transaction must be aborted and its input read again
+    │   ├── RecordRefused             a record that no retry helps: larger than the topic takes
     │   ├── ProducerLost              the producer's fate is unknown: make a new one
     │   └── ProducerFenced            somebody else uses this transactional id
     ├── SlotInUse                     another live worker holds the slot
@@ -161,6 +162,10 @@ class TopicProblem(KafkaError):
 
 class TransactionAborted(KafkaError):
     """The open transaction must be aborted and its input read again."""
+
+
+class RecordRefused(KafkaError):
+    """The broker does not take one of the records, however often it is sent."""
 
 
 class ProducerLost(KafkaError):

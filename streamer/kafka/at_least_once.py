@@ -10,7 +10,7 @@ import confluent_kafka as ck
 
 from streamer import errors
 from streamer.config import KafkaSettings
-from streamer.kafka.client_errors import ErrorLatch, mapped, with_callbacks
+from streamer.kafka.client_errors import ErrorLatch, classify, mapped, with_callbacks
 from streamer.kafka.exactly_once import PRODUCER_DEFAULTS
 from streamer.kafka.log import Headers
 from streamer.kafka.publisher import Message, Positions
@@ -87,6 +87,8 @@ class AtLeastOncePublisher:
             if time.monotonic() > deadline:
                 raise errors.ProducerLost("messages were not acknowledged in time")
         if self._failed is not None:
+            if classify(self._failed) is errors.RecordRefused:
+                raise mapped(self._failed, "writing the batch")
             raise errors.ProducerLost(str(mapped(self._failed, "writing the batch")))
         self._commit_offsets(positions.offsets, positions.metadata)
 

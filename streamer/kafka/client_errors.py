@@ -56,11 +56,19 @@ _FENCED = {
     ck.KafkaError.PRODUCER_FENCED,
     ck.KafkaError.INVALID_PRODUCER_EPOCH,
 }
+_REFUSED = {
+    ck.KafkaError.MSG_SIZE_TOO_LARGE,
+    ck.KafkaError.INVALID_MSG_SIZE,
+    ck.KafkaError.RECORD_LIST_TOO_LARGE,
+    ck.KafkaError.INVALID_TIMESTAMP,
+    ck.KafkaError.INVALID_RECORD,
+}
 
 _ADVICE: dict[type[errors.KafkaError], str] = {
     errors.KafkaUnavailable: "Check that the broker runs and that --bootstrap-servers names it",
     errors.KafkaDenied: "Check the user, the password, the certificates and the ACLs",
     errors.TopicProblem: "Create the topic, or check its name and the topic prefix",
+    errors.RecordRefused: "Make the record smaller, or raise the topic's max.message.bytes",
     errors.ProducerFenced: "Another worker runs with the same endpoint and slot; give each its own --slot",
 }
 
@@ -76,6 +84,8 @@ def classify(error: ck.KafkaError) -> type[errors.KafkaError]:
         return errors.KafkaUnavailable
     if code in _TOPIC:
         return errors.TopicProblem
+    if code in _REFUSED:
+        return errors.RecordRefused
     return errors.KafkaError
 
 

@@ -21,6 +21,8 @@ from streamer.kafka.publisher import Message, Positions
 
 TRANSACTION_TIMEOUT_SECONDS = 15.0
 _STEP_TIMEOUT_SECONDS = 10.0
+# A commit waits for messages behind one that has failed as long as it may; the next call says that it failed.
+_COMMIT_CALL_SECONDS = 1.0
 _INIT_TIMEOUT_SECONDS = 60.0
 _MAX_FENCED = 3
 _FENCED_WINDOW_SECONDS = 60.0
@@ -104,7 +106,7 @@ class _TransactionalProducer:
                 offsets, positions.group_metadata, _STEP_TIMEOUT_SECONDS
             ),
         )
-        self._step("committing", lambda: self._producer.commit_transaction(_STEP_TIMEOUT_SECONDS))
+        self._step("committing", lambda: self._producer.commit_transaction(_COMMIT_CALL_SECONDS))
 
     def abort(self) -> None:
         self._step("aborting", lambda: self._producer.abort_transaction(_STEP_TIMEOUT_SECONDS))
@@ -121,6 +123,8 @@ class _TransactionalProducer:
                 if classify(error) is errors.ProducerFenced:
                     raise mapped(error, what) from exception
                 if error.txn_requires_abort():
+                    if classify(error) is errors.RecordRefused:
+                        raise mapped(error, what) from exception
                     raise errors.TransactionAborted(f"{what} failed: {error.str()}") from exception
                 if not error.fatal() and error.retriable() and time.monotonic() < deadline:
                     continue  # the same call with the same arguments

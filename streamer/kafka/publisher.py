@@ -52,6 +52,7 @@ class Publisher(Protocol):
 
         Raises:
             TransactionAborted: Abort, then read the input again from its committed offsets.
+            RecordRefused: The same; one of the messages will never be taken.
             ProducerLost: As above, with :meth:`reopen` before going on.
             ProducerFenced: Somebody else has taken over.
         """

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from streamer.kafka.consumer import PolledBatch
+
+_UNFORESEEN = "processing this record failed unexpectedly; the worker's log has the traceback"
 
 
 class Caution:
@@ -27,7 +25,7 @@ class Caution:
         self.size = limit
         self._limit = limit
         self._attempted: PolledBatch | None = None
-        self._quarantined: set[tuple[int, int]] = set()
+        self._quarantined: dict[tuple[int, int], tuple[str, str]] = {}
 
     def resize(self, limit: int) -> None:
         """A new usual size."""
@@ -39,26 +37,29 @@ class Caution:
         """Remembers what is being worked on, in case it fails."""
         self._attempted = polled
 
-    def suspect(self) -> None:
-        """The attempted batch failed: look at half of it next, or set its only record aside."""
+    def suspect(self, reason: str = "Quarantined", message: str = _UNFORESEEN) -> None:
+        """The attempted batch failed: look at half of it next, or set its only record aside, for this reason."""
         batch = self._attempted
         if batch is None:
             return
         if len(batch) > 1:
             self.size = max(1, min(self.size, len(batch)) // 2)
         else:
-            self._quarantined.add((int(batch.partitions[0]), int(batch.offsets[0])))
+            self._quarantined[int(batch.partitions[0]), int(batch.offsets[0])] = reason, message
 
-    def quarantined(self, polled: PolledBatch) -> NDArray[np.bool_] | None:
-        """Which records of a batch are set aside, bool (n,); None for none of them."""
+    def quarantined(self, polled: PolledBatch) -> dict[int, tuple[str, str]]:
+        """Row to (reason, message) of the records of a batch that are set aside."""
         if not self._quarantined:
-            return None
-        places = zip(polled.partitions.tolist(), polled.offsets.tolist(), strict=True)
-        mask = np.fromiter((place in self._quarantined for place in places), np.bool_, len(polled))
-        return mask if mask.any() else None
+            return {}
+        places = enumerate(zip(polled.partitions.tolist(), polled.offsets.tolist(), strict=True))
+        return {row: self._quarantined[place] for row, place in places if place in self._quarantined}
 
     def passed(self, positions: Mapping[int, int]) -> None:
         """These positions are committed: forget what lies before them, and dare more."""
         if self._quarantined:
-            self._quarantined = {(p, offset) for p, offset in self._quarantined if offset >= positions.get(p, 0)}
+            self._quarantined = {
+                (partition, offset): why
+                for (partition, offset), why in self._quarantined.items()
+                if offset >= positions.get(partition, 0)
+            }
         self.size = min(self._limit, self.size * 2)

@@ -24,6 +24,9 @@ class Commits:
     Args:
         publisher: Commits and aborts.
         committed: Called on the loop's thread with each batch that is committed.
+
+    Attributes:
+        failed: The batch whose commit failed last.
     """
 
     def __init__(self, publisher: Publisher, committed: Callable[[EncodedBatch], None]) -> None:
@@ -33,6 +36,7 @@ class Commits:
         self._under_way: tuple[Future[None], EncodedBatch] | None = None
         self._open = False
         self._broken = False
+        self.failed: EncodedBatch | None = None
 
     def opened(self) -> None:
         """The publisher has begun a batch; it must be committed or aborted."""
@@ -47,6 +51,7 @@ class Commits:
 
         Raises:
             TransactionAborted: See `streamer.kafka.publisher.Publisher.commit`, as for the others.
+            RecordRefused: One of the messages of :attr:`failed` will never be taken.
             ProducerLost: Its outcome is unknown until the publisher was opened anew.
             SlotInUse: Another worker keeps fencing this one.
         """
@@ -58,6 +63,9 @@ class Commits:
             future.result()
         except errors.ProducerLost:
             self._broken = True
+            raise
+        except Exception:
+            self.failed = batch
             raise
         self._open = False
         self._committed(batch)

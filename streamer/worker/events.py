@@ -12,6 +12,8 @@ from streamer.routing.bucketing import bucketing_values, column_bytes
 from streamer.worker.dead_letters import DeadLetter, Stage
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from streamer.avro.decoder import EventDecoder
@@ -68,24 +70,22 @@ class EventReader:
         self._decoder = decoder
         self._time_unit = _MICROSECONDS_PER_TIME_UNIT.get(time_logical_type or "", _MILLISECOND)
 
-    def read(self, polled: PolledBatch, quarantined: NDArray[np.bool_] | None = None) -> EventBatch:
+    def read(self, polled: PolledBatch, quarantined: Mapping[int, tuple[str, str]] | None = None) -> EventBatch:
         """Decodes one polled batch; a bad record becomes a dead letter, never an exception.
 
         Args:
             polled: m records.
-            quarantined: bool (m,): records that failed unexpectedly before; they are not looked at again.
+            quarantined: Row to (reason, message) of records that are not to be looked at.
 
         Raises:
             SchemaRegistryUnavailable: A writer schema is not known yet; read the batch again later.
         """
-        looked_at = np.arange(len(polled)) if quarantined is None else np.flatnonzero(~quarantined)
+        looked_at = np.arange(len(polled))
         values, headers = polled.values, polled.headers
         dead_letters: list[DeadLetter] = []
-        if quarantined is not None:
-            message = "processing this record failed unexpectedly; the worker's log has the traceback"
-            dead_letters = [
-                DeadLetter(int(row), Stage.internal, "Quarantined", message) for row in np.flatnonzero(quarantined)
-            ]
+        if quarantined:
+            looked_at = np.delete(looked_at, list(quarantined))
+            dead_letters = [DeadLetter(row, Stage.internal, *why) for row, why in quarantined.items()]
             values = [values[row] for row in looked_at]
             headers = None if headers is None else [headers[row] for row in looked_at]
         decoded = self._decoder.decode(values, headers)

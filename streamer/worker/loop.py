@@ -113,6 +113,11 @@ class WorkerLoop:
                     self._turn()
                 except _FATAL:
                     raise
+                except errors.RecordRefused as failure:
+                    if self._commits.failed is not None:
+                        self._caution.attempt(self._commits.failed.scoring.events.polled)
+                    self._caution.suspect("RecordRefused", str(failure))
+                    self._read_again(failure)
                 except _TRY_AGAIN as failure:
                     self._read_again(failure)
                 except Exception as failure:  # one record must not end the worker: find it
@@ -220,7 +225,7 @@ class WorkerLoop:
                 log.warning("the broker is not ready yet", reason=str(again))
                 failure = again
             else:
-                if not isinstance(failure, errors.TransactionAborted):
+                if not isinstance(failure, errors.TransactionAborted | errors.RecordRefused):
                     self._stop.wait(_RETRY_SECONDS)  # whatever it was, do not spin on it
                 return
             self._stop.wait(_RETRY_SECONDS)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 ENDPOINT = "rides"
 START_SECONDS = 60.0
 """How long a worker may take until it serves, on a busy machine."""
-_LARGEST_RECORD_BYTES = 2_000_000
+LARGEST_RECORD_BYTES = 2_000_000
 
 
 class Deployment:
@@ -97,7 +97,10 @@ class Deployment:
 
     def create_topics(self, partitions: Mapping[str, int]) -> None:
         """Makes topics and waits until their leaders are elected."""
-        config = {"max.message.bytes": str(_LARGEST_RECORD_BYTES)}
+        config = {
+            "max.message.bytes": str(LARGEST_RECORD_BYTES),
+            "message.timestamp.after.max.ms": str(2**63 - 1),  # Kafka refuses the far future otherwise
+        }
         new = [NewTopic(name, n, 1, config=config) for name, n in partitions.items()]
         for future in self._admin.create_topics(new).values():
             future.result(30)
@@ -134,11 +137,14 @@ class Deployment:
     def await_committed(self, deadline_seconds: float = 60.0) -> None:
         """Waits until everything that was fed is answered."""
         wanted = {partition: len(entries) for partition, entries in self.feed.placed.items() if entries}
-        await_until(
-            lambda: all(self.committed().get(p, 0) >= end for p, end in wanted.items()),
-            deadline_seconds,
-            f"the committed offsets to reach {wanted}; {self.last_words()}",
-        )
+        try:
+            await_until(
+                lambda: all(self.committed().get(p, 0) >= end for p, end in wanted.items()),
+                deadline_seconds,
+                f"the committed offsets to reach {wanted}",
+            )
+        except AssertionError as late:
+            raise AssertionError(f"{late}; they are {self.committed()}; {self.last_words()}") from None
 
     # Documents.
 
@@ -260,6 +266,22 @@ class Deployment:
             lines = answer.read().decode().splitlines()
         samples = (re.fullmatch(r"(\S+(?:\{.*\})?) (\S+)", line) for line in lines if not line.startswith("#"))
         return {sample[1]: float(sample[2]) for sample in samples if sample is not None}
+
+    def await_metric(
+        self, worker: WorkerSubprocess, sample: str, holds: Callable[[float], bool], deadline_seconds: float = 30.0
+    ) -> dict[str, float]:
+        """Waits until one sample fulfils the condition (absent counts as 0); returns all.
+
+        What is committed is counted a moment after its commit.
+        """
+
+        def there() -> dict[str, float] | None:
+            samples = self.metrics(worker)
+            return samples if holds(samples.get(sample, 0.0)) else None
+
+        found = await_until(there, deadline_seconds, f"{sample} on /metrics")
+        assert found is not None
+        return found
 
     def last_words(self) -> str:
         """The end of every worker's log."""

@@ -11,7 +11,7 @@ def test_a_batch_without_trouble_has_the_usual_size() -> None:
     caution.attempt(polled(100))
     caution.passed({0: 100})
     assert caution.size == 100
-    assert caution.quarantined(polled(100)) is None
+    assert caution.quarantined(polled(100)) == {}
 
 
 def test_halving_finds_the_culprit_and_sets_only_it_aside() -> None:
@@ -20,8 +20,7 @@ def test_halving_finds_the_culprit_and_sets_only_it_aside() -> None:
     while position < 64:
         batch = polled(min(caution.size, 64 - position), first_offset=position)
         caution.attempt(batch)
-        mask = caution.quarantined(batch)
-        harmless = mask is not None and mask[batch.offsets == culprit].all()
+        harmless = culprit - position in caution.quarantined(batch)
         looked_at += 1
         assert looked_at < 40, "it must end"
         if culprit in batch.offsets and not harmless:
@@ -30,17 +29,15 @@ def test_halving_finds_the_culprit_and_sets_only_it_aside() -> None:
         position += len(batch)
         caution.passed({0: position})
     batch = polled(64)
-    assert caution.quarantined(batch) is None, "what is committed is forgotten"
+    assert caution.quarantined(batch) == {}, "what is committed is forgotten"
 
 
 def test_a_lone_culprit_is_set_aside_by_partition_and_offset() -> None:
     caution = Caution(8)
     caution.attempt(polled(1, first_offset=5, partition=1))
-    caution.suspect()
-    mask = caution.quarantined(polled(3, first_offset=4, partition=1))
-    assert mask is not None
-    assert mask.tolist() == [False, True, False]
-    assert caution.quarantined(polled(3, first_offset=4, partition=0)) is None
+    caution.suspect("TooLarge", "no topic takes it")
+    assert caution.quarantined(polled(3, first_offset=4, partition=1)) == {1: ("TooLarge", "no topic takes it")}
+    assert caution.quarantined(polled(3, first_offset=4, partition=0)) == {}
 
 
 def test_a_culprit_is_remembered_until_its_own_partition_is_committed_past_it() -> None:
@@ -49,9 +46,11 @@ def test_a_culprit_is_remembered_until_its_own_partition_is_committed_past_it() 
     caution.suspect()
     caution.passed({1: 100})
     caution.passed({0: 5})
-    assert caution.quarantined(polled(1, first_offset=5)) is not None
+    ((reason, message),) = caution.quarantined(polled(1, first_offset=5)).values()
+    assert reason == "Quarantined"
+    assert "log" in message
     caution.passed({0: 6})
-    assert caution.quarantined(polled(1, first_offset=5)) is None
+    assert caution.quarantined(polled(1, first_offset=5)) == {}
 
 
 def test_commits_double_the_size_up_to_the_limit() -> None:

@@ -162,18 +162,18 @@ def test_a_new_revision_takes_over_between_two_batches() -> None:
     assert bench.metrics.registry.get_sample_value("streamer_routing_revision") == 2
 
 
-def test_a_withdrawn_routing_or_another_wiring_ends_the_loop_without_an_error() -> None:
-    for change in (lambda bench: None, lambda bench: bench.routing(2, "other")):
-        bench: Bench
+@pytest.mark.parametrize("wiring", [None, "other"])
+def test_a_withdrawn_routing_or_another_wiring_ends_the_loop_without_an_error(wiring: str | None) -> None:
+    bench: Bench
 
-        def changed(change: Any = change) -> None:
-            bench.newest = change(bench)
+    def change() -> None:
+        bench.newest = None if wiring is None else bench.routing(2, wiring)
 
-        bench = Bench([polled(1), None, changed, AssertionError("polled although it should have ended")])
-        bench.loop.run()
-        assert bench.commits() == [{0: 1}]
-        assert not bench.stop.is_set()
-        assert bench.consumer.closed
+    bench = Bench([polled(1), None, change, AssertionError("polled although it should have ended")])
+    bench.loop.run()
+    assert bench.commits() == [{0: 1}]
+    assert not bench.stop.is_set()
+    assert bench.consumer.closed
 
 
 def test_a_broker_that_is_away_for_a_while_makes_it_read_again() -> None:
@@ -194,8 +194,7 @@ def test_one_record_that_fails_in_a_way_nobody_foresaw_is_quarantined_and_its_ne
         return polled(n, first_offset=position) if n > 0 else None
 
     def read(batch: Any, quarantined: Any) -> Any:
-        rows = range(len(batch)) if quarantined is None else [r for r in range(len(batch)) if not quarantined[r]]
-        if any(batch.offsets[row] == culprit for row in rows):
+        if any(batch.offsets[row] == culprit for row in range(len(batch)) if row not in quarantined):
             raise ZeroDivisionError("nobody foresaw this")
         return SimpleNamespace(polled=batch, features=None, bucketing=[], id_bytes=[], null_bucketing=0)
 
@@ -206,6 +205,38 @@ def test_one_record_that_fails_in_a_way_nobody_foresaw_is_quarantined_and_its_ne
     bench.loop.run()
     assert bench.loop.positions == {0: end}
     assert bench.commits()[-1] == {0: end}
+
+
+def test_a_record_that_the_broker_refuses_is_found_and_quarantined_with_the_brokers_reason() -> None:
+    culprit, end = 5, 8
+    bench: Bench
+    why: list[Any] = []
+
+    def next_batch() -> Any:
+        position = bench.loop.positions.get(0, 0)
+        n = min(bench.loop._caution.size, end - position)
+        return polled(n, first_offset=position) if n > 0 else None
+
+    def read(batch: Any, quarantined: Any) -> Any:
+        why.extend(quarantined.values())
+        answered = [int(offset) for row, offset in enumerate(batch.offsets) if row not in quarantined]
+        return SimpleNamespace(
+            polled=batch, features=None, bucketing=[], id_bytes=[], null_bucketing=0, answered=answered
+        )
+
+    def commit(positions: Any) -> None:
+        if culprit in bench.sent[-1].scoring.events.answered:
+            raise errors.RecordRefused("Message size too large")
+        bench.publisher.calls.append(("commit", dict(positions.offsets)))
+
+    bench = Bench([step for _ in range(40) for step in (next_batch, None)])
+    bench.read = read
+    bench.publisher.commit = commit  # type: ignore[method-assign]
+    bench.loop.assigned({0: Committed(0, "")})
+    bench.loop.run()
+    assert bench.commits()[-1] == {0: end}
+    assert why
+    assert set(why) == {("RecordRefused", "Message size too large")}
 
 
 def test_a_broker_that_is_away_when_a_homeless_partition_is_looked_after_does_not_end_the_worker() -> None:
