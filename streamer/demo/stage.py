@@ -118,7 +118,8 @@ class Stage:
                 self.shadows.is_well()
                 self.dead_letters.is_well()
             if time.monotonic() > deadline:
-                raise StreamerError(f"waited {_PATIENCE_SECONDS:g} s in vain for {what}")
+                logs = "\n".join(worker.end_of_log() for worker in self.workers)
+                raise StreamerError(f"waited {_PATIENCE_SECONDS:g} s in vain for {what}; the workers' logs:\n{logs}")
             time.sleep(_LOOK_SECONDS)
 
     def _streaming(self) -> tuple[Feed, Answers, Answers, DeadLetters]:

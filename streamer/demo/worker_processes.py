@@ -58,8 +58,11 @@ class WorkerProcess:
             StreamerError: It is.
         """
         if self._guardian.poll() is not None:
-            lines = self.log.read_text(errors="replace").splitlines()[-_LOG_LINES:]
-            raise StreamerError(f"worker {self.slot} has ended; its log says:\n" + "\n".join(lines))
+            raise StreamerError(f"worker {self.slot} has ended; its log says:\n{self.end_of_log()}")
+
+    def end_of_log(self) -> str:
+        """Its last lines."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-_LOG_LINES:])
 
     def is_running(self) -> bool:
         """Whether the process is there."""
