@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,6 +16,14 @@ if TYPE_CHECKING:
 Name = Annotated[
     str, typer.Argument(metavar="NAME", help="An endpoint, for its routing; or endpoint/NAME, for its document.")
 ]
+
+
+class SchemaOf(StrEnum):
+    """One of an endpoint's schemas: of its events, its output record, or the whole inference around that."""
+
+    events = "events"
+    output = "output"
+    inference = "inference"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -74,6 +83,9 @@ def get(
         str | None, typer.Argument(metavar="[NAME]", help="An endpoint, for its routing; or endpoint/NAME.")
     ] = None,
     revision: Annotated[int | None, typer.Option(help="An earlier revision.", min=1)] = None,
+    schema: Annotated[
+        SchemaOf | None, typer.Option(help="Print an endpoint's Avro schema instead, as an .avsc file.")
+    ] = None,
 ) -> None:
     """Print the document that counts now, or list all.
 
@@ -82,6 +94,7 @@ def get(
       streamer get
       streamer get flights > routing.yaml
       streamer get endpoint/flights --revision 1
+      streamer get endpoint/flights --schema inference > flights.inference.avsc
     """
     from streamer.control.config_log import read_admission
     from streamer.control.get import current, list_documents, to_yaml
@@ -96,9 +109,12 @@ def get(
         rows = [(one.key, one.revision, _time(one.timestamp_ms), one.author, one.reason) for one in documents]
         printer.table(("document", "revision", "since", "author", "reason"), rows, empty="no documents yet")
         return
-    key = document_key_of(name)
+    key = document_key_of(name) if schema is None else f"endpoint/{name.removeprefix('endpoint/')}"
     admission = read_admission(kafka)
     found = current(admission, key) if revision is None else revision_of(admission, key, revision)
+    if schema is not None:
+        printer.document(_schema_of(found.document, schema))
+        return
     if printer.as_json:
         printer.document(_admitted_json(found) | {"document": found.document})
         return
@@ -197,6 +213,16 @@ def delete(
         session.printer.document({"key": name, "deleted": True, "revision": deleted.revision})
     else:
         session.printer.text(f"{name}: deleted (revision {deleted.revision})")
+
+
+def _schema_of(document: Any, which: SchemaOf) -> Any:
+    from streamer.avro.envelope import inference_schema
+
+    if which is SchemaOf.events:
+        return document.events.schema_
+    if which is SchemaOf.output:
+        return document.output.schema_
+    return inference_schema(document.name, document.output.schema_)
 
 
 def _of_file(session: Session, path: str) -> dict[str, list[Change]]:
