@@ -55,8 +55,8 @@ def parse_uri(text: str) -> ArtifactUri:
     segments = unquote(path).replace("\\", "/").split("/")
     if ".." in segments or "." in segments or any(ord(letter) < 32 for letter in unquote(path)):
         raise _refused(text, "the path must not walk upwards or hold control characters")
-    key = path.lstrip("/")
-    if not key or key.endswith("/") or "//" in key:
+    key = path.removeprefix("/")
+    if not key or key.startswith("/") or key.endswith("/") or "//" in key:
         raise _refused(text, "it must name one object")
     if parts.scheme in ("file", "memory"):
         if parts.netloc:

@@ -33,9 +33,10 @@ def read_file(path: Path, max_bytes: int) -> bytes:
             advice="A file: artifact must lie at the same path on every machine that runs a worker. For more than "
             "one machine set STREAMER_ARTIFACTS__STORE to an object store.",
         ) from error
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise ModelInvalid("an artifact must be a regular file", where=str(path))
     with os.fdopen(handle, "rb", buffering=0) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise ModelInvalid("an artifact must be a regular file", where=str(path))
         chunks = []
         left = max_bytes
         while left > 0 and (chunk := file.read(min(left, _CHUNK_BYTES))):
