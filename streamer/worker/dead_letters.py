@@ -21,6 +21,7 @@ class Stage(StrEnum):
 
     decode = "decode"
     predict = "predict"
+    publish = "publish"
     internal = "internal"
 
 

@@ -53,6 +53,12 @@ class EventBatch:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def keys(self, rows: NDArray[np.int64] | None = None) -> list[bytes | None]:
+        """The record keys of all events, or of those at ``rows``."""
+        keys = self.polled.keys
+        source = self.rows if rows is None else self.rows[rows]
+        return keys if len(source) == len(keys) else [keys[row] for row in source.tolist()]
+
 
 class EventReader:
     """Reads the events of one endpoint.

@@ -14,14 +14,16 @@ import structlog
 from streamer.errors import EncodeError
 from streamer.kafka.log import Headers
 from streamer.kafka.publisher import Message, Positions
+from streamer.worker.dead_letters import DeadLetter, Stage
 from streamer.worker.holds import commit_metadata
+from streamer.worker.oversized import oversized_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from streamer.kafka.publisher import Publisher
     from streamer.metrics import WorkerMetrics
-    from streamer.worker.dead_letters import DeadLetter, DeadLetterWriter
+    from streamer.worker.dead_letters import DeadLetterWriter
     from streamer.worker.events import EventBatch
     from streamer.worker.inferences import Answers
     from streamer.worker.scoring import Scored, Scoring
@@ -69,6 +71,7 @@ class Outbox:
         dead_letters: Writes those.
         shadows: Delivers the shadows' answers.
         metrics: Told what was dropped.
+        max_bytes: The largest record that the inference and shadow topics take.
         clock: Seconds since 1970.
     """
 
@@ -81,6 +84,7 @@ class Outbox:
         dead_letters: DeadLetterWriter,
         shadows: Shadows,
         metrics: WorkerMetrics,
+        max_bytes: int,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._events_topic = events_topic
@@ -89,23 +93,31 @@ class Outbox:
         self._dead_letters = dead_letters
         self._shadows = shadows
         self._metrics = metrics
+        self._max_bytes = max_bytes
         self._clock = clock
 
     def encode(self, scoring: Scoring, scored: Scored) -> EncodedBatch:
         """The serving messages of a batch."""
         polled = scoring.events.polled
         values = self._in_event_order(scoring, scored)
+        oversized = oversized_rows(values, scoring.events.keys(), self._max_bytes)
+        counts = {(answers.variant, answers.role): len(answers.rows) for answers in scored.answers}
+        letters = scoring.events.dead_letters + scored.dead_letters
+        if oversized:
+            letters += [self._oversized(scoring.events, values, row) for row in oversized]
+            for answers in scored.answers:
+                counts[answers.variant, answers.role] -= int(np.isin(answers.rows, oversized).sum())
         return EncodedBatch(
             scoring=scoring,
             inferences=_outgoing(scoring.events, values),
-            dead_letters=scoring.events.dead_letters + scored.dead_letters,
+            dead_letters=letters,
             positions=Positions(
                 self._events_topic,
                 polled.positions,
                 commit_metadata(scoring.routing.revision),
                 polled.group_metadata,
             ),
-            counts={(answers.variant, answers.role): len(answers.rows) for answers in scored.answers},
+            counts=counts,
         )
 
     def send(self, batch: EncodedBatch, publisher: Publisher) -> None:
@@ -127,6 +139,14 @@ class Outbox:
             values[answers.rows] = np.fromiter(encoded, object, len(encoded))
         return list(values)
 
+    def _oversized(self, events: EventBatch, values: list[bytes | None], row: int) -> DeadLetter:
+        """Takes one message out of the batch."""
+        value = values[row]
+        assert value is not None
+        values[row] = None
+        message = f"the inference has {len(value)} bytes, and {self._inferences_topic} takes {self._max_bytes} a record"
+        return DeadLetter(int(events.rows[row]), Stage.publish, "InferenceTooLarge", message)
+
     def _encode(self, scoring: Scoring, answers: Answers) -> list[bytes]:
         scored_at_us = int(self._clock() * 1_000_000)
         return scoring.routing.encoder.encode(answers, scoring.events, scoring.routed.bucket, scored_at_us)
@@ -138,8 +158,13 @@ class Outbox:
             log.warning("a shadow's answers do not fit the output schema", variant=answers.variant, reason=str(failure))
             self._metrics.shadow_dropped.labels(answers.variant, "encode").inc(len(answers.rows))
             return
-        outgoing = _outgoing(batch.scoring.events, values, answers.rows)
-        _send_in_order(publisher, self._shadow_topic, outgoing)
+        events, rows = batch.scoring.events, answers.rows
+        oversized = oversized_rows(values, events.keys(rows), self._max_bytes)
+        if oversized:
+            self._metrics.shadow_dropped.labels(answers.variant, "too_large").inc(len(oversized))
+            rows = np.delete(rows, oversized)
+            values = [value for row, value in enumerate(values) if row not in set(oversized)]
+        _send_in_order(publisher, self._shadow_topic, _outgoing(events, values, rows))
         batch.counts[(answers.variant, answers.role)] = len(values)
 
 
@@ -151,8 +176,7 @@ def _outgoing(
     source = events.rows if rows is None else events.rows[rows]
     if not len(source):
         return []
-    everything = len(source) == len(polled)
-    keys = polled.keys if everything else [polled.keys[row] for row in source.tolist()]
+    keys = events.keys(rows)
     partitions = polled.partitions[source]
     firsts = np.flatnonzero(np.append(True, partitions[1:] != partitions[:-1])).tolist()
     outgoing = []

@@ -115,7 +115,7 @@ class WorkerProcess:
     def _serve(self, routing: PreparedRouting) -> None:
         """One run of the loop: until stopped, or until the documents wire the endpoint otherwise."""
         try:
-            partitions, dead_letter_bytes = self._check_topics(routing)
+            partitions, dead_letter_bytes, output_bytes = self._check_topics(routing)
             shadows = Shadows(self._metrics)
             scorer = Scorer(self._metrics, shadows)
             endpoint = routing.endpoint
@@ -143,7 +143,7 @@ class WorkerProcess:
                 newest=self._follower.newest,
                 connect=connect,
                 publisher=publisher,
-                outbox=self._outbox(routing, shadows, dead_letter_bytes),
+                outbox=self._outbox(routing, shadows, dead_letter_bytes, output_bytes),
                 scorer=scorer,
                 metrics=self._metrics,
                 output_partitions=lambda: self._output_partitions(routing),
@@ -171,7 +171,7 @@ class WorkerProcess:
                 self._state = WorkerState.starting
             self._reporter.changed()
 
-    def _outbox(self, routing: PreparedRouting, shadows: Shadows, dead_letter_bytes: int) -> Outbox:
+    def _outbox(self, routing: PreparedRouting, shadows: Shadows, dead_letter_bytes: int, output_bytes: int) -> Outbox:
         endpoint = routing.endpoint
         topics = (endpoint.events.topic, endpoint.output.topic, endpoint.topics.shadow, endpoint.topics.dead_letters)
         events, inferences, shadow, dead_letters = topics
@@ -186,10 +186,11 @@ class WorkerProcess:
             dead_letters=DeadLetterWriter(dead_letters, f"{self._endpoint}/{self._slot}", dead_letter_bytes),
             shadows=shadows,
             metrics=self._metrics,
+            max_bytes=output_bytes,
         )
 
-    def _check_topics(self, routing: PreparedRouting) -> tuple[int, int]:
-        """The output topics' partitions, and the dead letters' limit in bytes.
+    def _check_topics(self, routing: PreparedRouting) -> tuple[int, int, int]:
+        """The output topics' partitions, the largest dead letter and the largest inference in bytes.
 
         Raises:
             TopicProblem: A topic is missing.
@@ -205,9 +206,16 @@ class WorkerProcess:
                 where=f"endpoint {self._endpoint}",
                 advice="`streamer apply` creates the topics of an endpoint",
             )
-        limit = found[dead_letters].config.get("max.message.bytes") if dead_letters is not None else None
-        outputs = [found[name].partitions for name in (endpoint.output.topic, endpoint.topics.shadow) if name]
-        return min(outputs), int(limit or _DEFAULT_MAX_MESSAGE_BYTES)
+        limits = {
+            name: int(topic.config.get("max.message.bytes") or _DEFAULT_MAX_MESSAGE_BYTES)
+            for name, topic in found.items()
+        }
+        outputs = [name for name in (endpoint.output.topic, endpoint.topics.shadow) if name]
+        return (
+            min(found[name].partitions for name in outputs),
+            limits[dead_letters] if dead_letters is not None else _DEFAULT_MAX_MESSAGE_BYTES,
+            min(limits[name] for name in outputs),
+        )
 
     def _output_partitions(self, routing: PreparedRouting) -> int:
         return self._check_topics(routing)[0]

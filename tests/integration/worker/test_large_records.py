@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def test_an_event_whose_inference_no_topic_takes_is_a_dead_letter_and_the_next_ones_are_answered(
     deployment: Deployment,
 ) -> None:
-    deployment.publish_endpoint(batch={"max_records": 8, "max_wait_ms": 5})
+    deployment.publish_endpoint()
     deployment.publish_routing({"v" * 128: boosted_trees()})
     worker = deployment.start_serving()
     before, giant, after = events(0, 100), events(100, 1)[0], events(200, 100)
@@ -24,13 +24,13 @@ def test_an_event_whose_inference_no_topic_takes_is_a_dead_letter_and_the_next_o
     fitting = "x" * (LARGEST_RECORD_BYTES - 170)
     deployment.feed.send_raw(0, deployment.feed.encode({**giant.record(), "id": fitting}), key=b"giant")
     deployment.feed.send_all(after)
-    deployment.await_committed()
+    deployment.await_committed(20)
     assert worker.stop() == 0
     assert len(deployment.check_copy()) == 200
     (letter,) = deployment.read_all("dead-letters")
     headers = dict(letter.headers)
     assert letter.key == b"giant"
     assert headers["__streamer.errors.offset"] == b"50"
-    assert headers["__streamer.errors.class"] == b"RecordRefused"
-    assert b"size too large" in (headers["__streamer.errors.message"] or b"")
+    assert headers["__streamer.errors.class"] == b"InferenceTooLarge"
+    assert headers["__streamer.errors.stage"] == b"publish"
     assert int(headers["__streamer.errors.truncated"] or 0) > LARGEST_RECORD_BYTES - 170
