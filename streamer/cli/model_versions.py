@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from streamer.cli.apply import Author, author_name
 from streamer.cli.session import Session, command
-from streamer.errors import ConfigurationError, ModelInvalid
 
 if TYPE_CHECKING:
-    from streamer.records.model_version import ModelVersion
-    from streamer.registry.catalogue import Catalogue
-    from streamer.routing.documents import ModelSelector
+    from streamer.control.model_versions import ListedVersion
+    from streamer.records.model_version import ModelVersion, TensorSpec
 
 group = typer.Typer(
     no_args_is_help=True,
@@ -29,11 +25,8 @@ group = typer.Typer(
     """,
 )
 
-Which = Annotated[
-    str, typer.Argument(metavar="MODEL", help="NAME:VERSION, a tag, or a UUID (tag:NAME where it is ambiguous).")
-]
-
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+Which = Annotated[str, typer.Argument(metavar="MODEL", help="NAME:VERSION, a tag, or a UUID.")]
+Tag = Annotated[str, typer.Argument(metavar="TAG", help="The tag.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -41,53 +34,22 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(group, name="models")
 
 
-def selector_of(text: str) -> ModelSelector:
-    """The version that somebody means: ``lateness:3``, ``production``, ``tag:production`` or a UUID.
-
-    Raises:
-        typer.BadParameter: It is none of them.
-    """
-    from pydantic import ValidationError
-
-    from streamer.routing.documents import ModelSelector
-
-    name, colon, version = text.rpartition(":")
-    fields: dict[str, Any]
-    if _UUID.fullmatch(text):
-        fields = {"uuid": text}
-    elif name == "tag":
-        fields = {"tag": version}
-    elif colon and version.isdecimal():
-        fields = {"name": name, "version": int(version)}
-    else:
-        fields = {"tag": text}
-    try:
-        return ModelSelector.model_validate(fields)
-    except ValidationError as error:
-        raise typer.BadParameter(f"{text!r} is not NAME:VERSION, a tag or a UUID") from error
-
-
 @command(group, "register")
 def register(
     session: Session,
-    artifact: Annotated[Path, typer.Argument(help="The model's file.", exists=True, dir_okay=False)],
-    name: Annotated[str, typer.Option(help="The model's name, shared by its versions.")],
+    artifact: Annotated[Path, typer.Argument(help="An ONNX file, or what streamer's dump_river wrote.")],
+    name: Annotated[str, typer.Option(help="The model's name; the version gets its next number.")],
     mapping: Annotated[
-        Path,
-        typer.Option(
-            help="YAML with `inputs`, `nulls` and `outputs`, and `golden` records if there are any.",
-            exists=True,
-            dir_okay=False,
-        ),
+        Path, typer.Option(help="YAML with `inputs` and `outputs`, and `nulls` and `golden` records if need be.")
     ],
-    form: Annotated[str | None, typer.Option("--format", help="Default: by the file's ending.")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="A tag to put on it; again for more.")] = None,
+    endpoint: Annotated[str | None, typer.Option(help="Refuse it if it cannot answer this endpoint's events.")] = None,
     description: Annotated[str, typer.Option(help="For people.")] = "",
-    author: Author = None,
 ) -> None:
     """Store an artifact and register it as the next version of its name.
 
-    From Python `streamer.register(estimator, X, y, name=...)` does all of it, the mapping too.
+    It is loaded in a process of its own first. From Python `streamer.register(estimator, X, y, name=...)` does all
+    of it, the mapping too.
 
     \b
     Example:
@@ -99,39 +61,32 @@ def register(
       nulls:   {dep_delay: nan}
       outputs: {late_probability: "probabilities[1]", late: label}
     """
-    from streamer.control.bootstrap import ensure_control_topics
-    from streamer.registry.artifacts import ArtifactStore
-    from streamer.registry.registry import ModelRegistry, NewVersion
-    from streamer.runtimes.protocol import formats, runtime_for
+    from streamer.control.model_versions import register_file
 
-    form = form or artifact.suffix.removeprefix(".")
-    if form not in formats():
-        raise typer.BadParameter(f"say which of {', '.join(formats())}", param_hint="--format")
-    settings = session.settings
-    written = _read_mapping(mapping)
-    data = artifact.read_bytes()
-    model = runtime_for(form).load(data)
-    signature = model.signature
-    model.close()
-    new = NewVersion.model_validate(
-        {
-            "name": name,
-            "format": form,
-            "artifact": ArtifactStore(settings).put(data, suffix=f".{form}"),
-            "signature": signature,
-            "description": description,
-            **written,
-        }
+    version = register_file(
+        artifact,
+        mapping,
+        name=name,
+        settings=session.settings,
+        tags=tag or (),
+        endpoint=endpoint,
+        description=description,
     )
-    ensure_control_topics(settings.kafka)
-    version = ModelRegistry(settings).register(new, tags=tag or (), by=author_name(author))
-    _print_version(session, version, tags=tag or [])
+    printer = session.printer
+    if printer.as_json:
+        printer.document({**version.model_dump(mode="json"), "tags": tag or []})
+        return
+    printer.text(f"registered {version.name}:{version.version}  {version.uuid}")
+    signature = version.signature
+    printer.text(f"  takes {_tensors(signature.inputs)}; gives {_tensors(signature.outputs)}")
+    if tag:
+        printer.text(f"  tags: {', '.join(tag)}")
 
 
 @command(group, "list")
 def list_(
     session: Session,
-    name: Annotated[str | None, typer.Argument(help="Only versions of this model.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only versions of this model.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Show retired ones, too.")] = False,
 ) -> None:
     """List model versions with their tags.
@@ -141,93 +96,77 @@ def list_(
       streamer models list
       streamer models list lateness --output json
     """
-    from streamer.registry.registry import ModelRegistry
+    from streamer.control.model_versions import list_versions
 
-    catalogue = ModelRegistry(session.settings).catalogue()
-    versions = [one for one in catalogue.versions(name) if everything or catalogue.retirement(one.uuid) is None]
+    listed = [one for one in list_versions(session.settings, name) if everything or one.retirement is None]
     if session.as_json:
-        session.printer.document([_version_json(catalogue, version) for version in versions])
+        session.printer.document([_json(one) for one in listed])
         return
     rows = [
         (
-            version.name,
-            version.version,
-            ", ".join(_tags(catalogue, version)) or None,
-            version.format,
-            version.artifact.size_bytes,
-            version.created_at.strftime("%Y-%m-%d %H:%M"),
-            version.created_by or None,
-            str(version.uuid) if catalogue.retirement(version.uuid) is None else f"{version.uuid} (retired)",
+            one.version.name,
+            one.version.version,
+            ", ".join(one.tags) or None,
+            one.version.format,
+            one.version.artifact.size_bytes,
+            one.version.created_at.strftime("%Y-%m-%d %H:%M"),
+            one.version.created_by or None,
+            str(one.version.uuid) if one.retirement is None else f"{one.version.uuid} (retired)",
         )
-        for version in versions
+        for one in listed
     ]
     columns = ("model", "version", "tags", "format", "bytes", "registered", "by", "uuid")
     session.printer.table(columns, rows, empty="no model versions; see `streamer models register --help`")
-    for problem in catalogue.problems:
-        session.printer.note(f"ignored record at offset {problem.offset}: {problem.what}")
 
 
 @command(group, "show")
 def show(session: Session, which: Which) -> None:
-    """Show one version: signature, mapping, where its artifact is.
+    """Show one version: signature, mapping, where its artifact is, its tags.
 
     \b
     Example:
       streamer models show lateness:3
       streamer models show production
     """
-    from streamer.registry.registry import ModelRegistry
+    from streamer.control.model_versions import show as show_version
 
-    catalogue = ModelRegistry(session.settings).catalogue()
-    version = catalogue.find(selector_of(which))
+    shown = show_version(session.settings, which)
     if session.as_json:
-        session.printer.document(_version_json(catalogue, version))
+        session.printer.document(_json(shown))
         return
     import yaml
 
-    content = version.model_dump(mode="json", exclude={"kind", "golden"}, exclude_defaults=True)
-    content["golden"] = f"{len(version.golden)} records"
-    content["tags"] = _tags(catalogue, version)
-    retirement = catalogue.retirement(version.uuid)
-    if retirement is not None:
-        content["retired"] = retirement.model_dump(mode="json")
+    content = shown.version.model_dump(mode="json", exclude={"kind", "golden"}, exclude_defaults=True)
+    content["golden"] = f"{len(shown.version.golden)} records"
+    content |= {key: value for key, value in _around(shown).items() if value}
     session.printer.text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 
 
 @command(group, "tag")
-def tag(
-    session: Session,
-    which: Which,
-    name: Annotated[str, typer.Argument(metavar="TAG", help="The tag.")],
-    author: Author = None,
-) -> None:
+def tag(session: Session, which: Which, name: Tag) -> None:
     """Put a tag on a version; it then means this one. What is live changes only with the next `apply`.
 
     \b
     Example:
       streamer models tag lateness:4 production
     """
-    from streamer.registry.registry import ModelRegistry
+    from streamer.control.model_versions import tag as put_tag
 
-    version = ModelRegistry(session.settings).tag(name, selector_of(which), by=author_name(author))
+    version = put_tag(session.settings, which, name)
     _said(session, version, {"tag": name}, f"{name} now means {version.name}:{version.version}")
 
 
 @command(group, "untag")
-def untag(
-    session: Session,
-    name: Annotated[str, typer.Argument(metavar="TAG", help="The tag.")],
-    author: Author = None,
-) -> None:
+def untag(session: Session, name: Tag) -> None:
     """Take a tag off every version.
 
     \b
     Example:
       streamer models untag candidate
     """
-    from streamer.registry.registry import ModelRegistry
+    from streamer.control.model_versions import untag as take_tag_off
 
-    ModelRegistry(session.settings).untag(name, by=author_name(author))
+    take_tag_off(session.settings, name)
     if session.as_json:
         session.printer.document({"untagged": name})
     else:
@@ -246,16 +185,9 @@ def validate(
     Example:
       streamer models validate lateness:4 --endpoint flights
     """
-    from streamer.client.endpoint_lookup import find_endpoint
-    from streamer.control.model_sources import isolated_check
-    from streamer.registry.registry import ModelRegistry
+    from streamer.control.model_versions import validate as try_version
 
-    settings = session.settings
-    version = ModelRegistry(settings).catalogue().resolve(selector_of(which))
-    document = find_endpoint(settings.kafka, endpoint)
-    assert isinstance(document.events.schema_, dict)  # a resolved document has its schemas inlined
-    assert isinstance(document.output.schema_, dict)
-    isolated_check(settings)(version, document.events.schema_, document.output.schema_)
+    version = try_version(session.settings, which, endpoint)
     text = f"{version.name}:{version.version} works for {endpoint}; {len(version.golden)} golden records agree"
     _said(session, version, {"endpoint": endpoint, "valid": True}, text)
 
@@ -265,7 +197,6 @@ def retire(
     session: Session,
     which: Which,
     reason: Annotated[str, typer.Option(help="Why, for the history.")] = "",
-    author: Author = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """End the choosing of a version, for good. Where it serves, it goes on serving; its history stays.
@@ -274,74 +205,39 @@ def retire(
     Example:
       streamer models retire lateness:2 --reason "trained on wrong labels" --yes
     """
-    from streamer.registry.registry import ModelRegistry
+    from streamer.control.model_versions import retire as retire_version
+    from streamer.control.model_versions import show as show_version
 
-    registry, selector = ModelRegistry(session.settings), selector_of(which)
-    found = registry.catalogue().resolve(selector)
+    # By its UUID from here on: a tag could move between the question and the answer.
+    found = show_version(session.settings, which).version
     session.printer.confirm(f"Retire {found.name}:{found.version}? It cannot be taken back.", yes=yes)
-    version = registry.retire(selector, reason=reason, by=author_name(author))
+    version = retire_version(session.settings, str(found.uuid), reason=reason)
     _said(session, version, {"retired": True}, f"{version.name}:{version.version} is retired")
 
 
-def _read_mapping(path: Path) -> dict[str, Any]:
-    """``mapping`` and ``golden`` as the registry takes them, from one YAML file."""
-    from pydantic import ValidationError
-
-    from streamer.control.yaml_reader import UnreadableYaml, read_yaml
-    from streamer.records.model_version import GoldenRecord, Mapping
-
-    try:
-        documents = read_yaml(path.read_bytes())
-    except UnreadableYaml as error:
-        raise ConfigurationError(str(error.problem), where=f"{path}:{error.line}") from error
-    if len(documents) != 1 or not isinstance(documents[0].value, dict):
-        raise ConfigurationError(
-            "it holds no mapping", where=str(path), advice="Write the keys inputs and outputs, and nulls if need be"
-        )
-    content = dict(documents[0].value)
-    golden = content.pop("golden", [])
-    try:
-        return {
-            "mapping": Mapping.model_validate(content),
-            "golden": tuple(GoldenRecord.model_validate(record) for record in golden),
-        }
-    except (ValidationError, TypeError) as error:
-        what = str(error)
-        if isinstance(error, ValidationError):
-            first = error.errors(include_url=False, include_input=False)[0]
-            what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise ModelInvalid(what, where=str(path), advice="See `streamer models register --help`") from error
+def _tensors(specs: tuple[TensorSpec, ...]) -> str:
+    texts = []
+    for spec in specs:
+        sizes = ", ".join("n" if size is None else str(size) for size in spec.shape)
+        texts.append(f"{spec.name} {spec.dtype}[{sizes}]")
+    return ", ".join(texts) or "columns of any name and type"
 
 
-def _tags(catalogue: Catalogue, version: ModelVersion) -> list[str]:
-    """The tags that mean this version now."""
-    return [name for name, uuid in catalogue.tags().items() if uuid == version.uuid]
-
-
-def _version_json(catalogue: Catalogue, version: ModelVersion) -> dict[str, Any]:
-    retirement = catalogue.retirement(version.uuid)
+def _around(listed: ListedVersion) -> dict[str, Any]:
+    retired = listed.retirement
     return {
-        **version.model_dump(mode="json"),
-        "tags": _tags(catalogue, version),
-        "retired": retirement.model_dump(mode="json") if retirement is not None else None,
+        "tags": list(listed.tags),
+        "former_tags": list(listed.former_tags),
+        "retired": retired.model_dump(mode="json") if retired is not None else None,
     }
 
 
-def _print_version(session: Session, version: ModelVersion, tags: list[str]) -> None:
-    if session.as_json:
-        session.printer.document({**version.model_dump(mode="json"), "tags": tags})
-        return
-    inputs = ", ".join(f"{spec.name} {spec.dtype}{list(spec.shape)}" for spec in version.signature.inputs)
-    outputs = ", ".join(f"{spec.name} {spec.dtype}{list(spec.shape)}" for spec in version.signature.outputs)
-    session.printer.text(f"registered {version.name}:{version.version}  {version.uuid}")
-    session.printer.text(f"  takes {inputs}; gives {outputs}")
-    if tags:
-        session.printer.text(f"  tags: {', '.join(tags)}")
+def _json(listed: ListedVersion) -> dict[str, Any]:
+    return {**listed.version.model_dump(mode="json"), **_around(listed)}
 
 
 def _said(session: Session, version: ModelVersion, more: dict[str, Any], text: str) -> None:
     if session.as_json:
-        document = {"uuid": version.uuid, "name": version.name, "version": version.version, **more}
-        session.printer.document(document)
+        session.printer.document({"uuid": version.uuid, "name": version.name, "version": version.version, **more})
     else:
         session.printer.text(text)

@@ -11,7 +11,6 @@ import typer
 from streamer.avro.schema import parse_schema
 from streamer.cli.dead_letters import preview
 from streamer.cli.event_text import from_csv, from_json, to_json
-from streamer.cli.model_versions import selector_of
 from streamer.cli.moments import parse_moment
 from streamer.cli.printer import Printer, json_text
 from streamer.cli.produce import _csv_rows as csv_rows
@@ -182,24 +181,6 @@ def test_previews_are_readable_and_harmless(data: bytes | None, text: str) -> No
 )
 def test_the_slot_is_the_ordinal_of_a_stateful_sets_host_name(host: str, slot: int) -> None:
     assert default_slot(host) == slot
-
-
-@pytest.mark.parametrize(
-    ("text", "fields"),
-    [
-        ("lateness:3", {"name": "lateness", "version": 3}),
-        ("production", {"tag": "production"}),
-        ("tag:3", {"tag": "3"}),
-        ("6f1c0d9e-0000-4000-8000-000000000001", {"uuid": "6f1c0d9e-0000-4000-8000-000000000001"}),
-    ],
-)
-def test_models_are_named_by_version_tag_or_uuid(text: str, fields: dict[str, Any]) -> None:
-    assert selector_of(text).model_dump(mode="json", exclude_none=True) == fields
-
-
-def test_a_selector_that_cannot_be_is_a_usage_error() -> None:
-    with pytest.raises(typer.BadParameter):
-        selector_of("not a name")
 
 
 def test_a_table_masks_what_a_terminal_would_obey(capsys: pytest.CaptureFixture[str]) -> None:
