@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from sklearn.base import is_classifier, is_clusterer, is_outlier_detector, is_regressor
+from sklearn.base import BaseEstimator, is_classifier, is_clusterer, is_outlier_detector, is_regressor
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
 
 from streamer.errors import ModelInvalid
 
@@ -77,11 +79,14 @@ def describe_estimator(fitted: Any) -> Estimator:
         ModelInvalid: It is not fitted, or none of the kinds that can answer events.
     """
     name = type(fitted).__name__
+    if not isinstance(fitted, BaseEstimator):
+        raise _foreign(name)
+    try:
+        check_is_fitted(fitted)
+    except NotFittedError as error:
+        raise ModelInvalid(f"{name} is not fitted", advice="Call fit before register.") from error
     if is_classifier(fitted):
-        classes = getattr(fitted, "classes_", None)
-        if classes is None:
-            raise ModelInvalid(f"{name} is not fitted", advice="Call fit before register.")
-        return Estimator(fitted, "classifier", _labels(classes), hasattr(fitted, "predict_proba"))
+        return Estimator(fitted, "classifier", _labels(fitted.classes_), hasattr(fitted, "predict_proba"))
     kind: EstimatorKind
     if is_regressor(fitted):
         kind = "regressor"
@@ -92,10 +97,7 @@ def describe_estimator(fitted: Any) -> Estimator:
     elif hasattr(fitted, "transform"):
         kind = "transformer"
     else:
-        raise ModelInvalid(
-            f"{name} is no scikit-learn classifier, regressor, outlier detector, clusterer or transformer",
-            advice="Register an ONNX file with register_file, or a river model.",
-        )
+        raise _foreign(name)
     return Estimator(fitted, kind, (), False)
 
 
@@ -123,6 +125,13 @@ def disagreement(
             first = f"{name} of row {row} is {expected[row]} from the estimator and {got[row]} from ONNX"
         differs |= wrong
     return differs, first
+
+
+def _foreign(name: str) -> ModelInvalid:
+    return ModelInvalid(
+        f"{name} is no scikit-learn classifier, regressor, outlier detector, clusterer or transformer",
+        advice="Register an ONNX file with register_file, or a river model.",
+    )
 
 
 def _differs(expected: NDArray[Any], got: NDArray[Any], tolerance: float) -> NDArray[np.bool_]:

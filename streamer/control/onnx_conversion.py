@@ -92,9 +92,7 @@ def convert(
         ModelInvalid: It cannot be converted, or no layout agrees.
     """
     rows = _compared_rows(columns)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about feature names: the estimator is asked as it was fitted
-        own = estimator.answers(rows_of(X, rows))
+    own = _own_answers(estimator, rows_of(X, rows))
     failures: list[str] = []
     for layout in _layouts(columns):
         try:
@@ -119,6 +117,18 @@ def convert(
     )
 
 
+def _own_answers(estimator: Estimator, X: Any) -> dict[str, NDArray[Any]]:  # noqa: N803
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about feature names: the estimator is asked as it was fitted
+            return estimator.answers(X)
+    except Exception as error:  # an estimator may raise anything
+        raise ModelInvalid(
+            f"{type(estimator.fitted).__name__} cannot answer X: {type(error).__name__}: {_first_line(error)}",
+            advice="Give the data that it was fitted on, with the same columns.",
+        ) from error
+
+
 def _layouts(columns: list[TrainingColumn]) -> Iterator[Layout]:
     texts = {column.name: "string" for column in columns if column.kind == "string"}
     names = [column.name for column in columns]
@@ -136,7 +146,7 @@ def _layouts(columns: list[TrainingColumn]) -> Iterator[Layout]:
 
 
 def _onnx(estimator: Estimator, layout: Layout) -> bytes:
-    options = {id(estimator.fitted): {"zipmap": False}} if estimator.kind == "classifier" else None
+    options = {id(estimator.fitted): {"zipmap": False}} if estimator.gives_probabilities else None
     opset = {"": min(skl2onnx.__max_supported_opset__, _MAX_OPSET), "ai.onnx.ml": _ML_OPSET}
     # It warns through logging of what it then does right, or raises.
     logger = logging.getLogger("skl2onnx")
