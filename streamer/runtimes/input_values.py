@@ -10,7 +10,7 @@ import numpy as np
 from streamer.avro.avro_types import Enum, Fixed, Primitive, Union, describe
 from streamer.errors import ModelInvalid
 from streamer.records.columns import ConstantColumn, NumericColumn, ObjectColumn, TextColumn
-from streamer.runtimes.field_path import value_at
+from streamer.runtimes.field_path import Slice, value_at
 from streamer.runtimes.tensor_check import NUMERIC_DTYPES
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class InputValues:
     def _fill_inner(self, column: Column, out: NDArray[Any], rejections: Rejections) -> None:
         n, width = out.shape
         rows = [value_at(value, self.source.steps) for value in column.to_pylist()]
-        if width == 1 and self.source.width == 1 and not _is_slice(self.source):
+        if not _is_slice(self.source):
             items = ObjectColumn.of(rows)
         else:
             items = ObjectColumn.of([item for row in rows for item in _padded(row, width)])
@@ -234,6 +234,4 @@ def _padded(row: Any, width: int) -> list[Any]:
 
 
 def _is_slice(source: FieldSource) -> bool:
-    from streamer.runtimes.field_path import Slice
-
     return isinstance(source.steps[-1], Slice)
