@@ -18,6 +18,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 import streamer
+from streamer.avro.envelope import inference_schema
 from streamer.broker import find_java, kafka_tools_class_path
 from streamer.client import EventProducer
 from streamer.config import KafkaSettings, Settings
@@ -159,7 +160,7 @@ def test_nested_events_a_routing_from_any_client_and_a_reader_that_is_not_ours(
     finally:
         worker.close()
 
-    schema = json.loads(run_streamer(environment, "schema", "forecast", folder=folder))
+    schema = json.loads(run_streamer(environment, "get", "forecast", "--schema", "inference", folder=folder))
     payloads = [record.value or b"" for record in records]
     assert all(payload[:2] == b"\xc3\x01" for payload in payloads)
     inferences = decode_with_avro_tools(schema, [payload[10:] for payload in payloads])
@@ -175,8 +176,6 @@ def test_nested_events_a_routing_from_any_client_and_a_reader_that_is_not_ours(
 
 def test_the_published_schema_is_the_envelope_of_every_endpoint() -> None:
     published = json.loads((Path(__file__).parents[2] / "schemas" / "inference.avsc").read_text())
-    from streamer.avro.envelope import inference_schema
-
     ours = inference_schema("forecast", FORECAST)
     names = [field["name"] for field in ours["fields"]]
     assert [field["name"] for field in published["fields"]] == names
