@@ -93,17 +93,21 @@ class Cluster:
 
 
 class Reached:
-    """Whether a topic holds at least n records and has stopped growing."""
+    """Whether a topic holds at least n records and has stopped growing.
+
+    Attributes:
+        count: How many it held when last asked.
+    """
 
     def __init__(self, cluster: Cluster, topic: str, records: int) -> None:
         self._cluster = cluster
         self._topic = topic
         self._records = records
-        self._last = -1
+        self.count = -1
         self._since = time.monotonic()
 
     def __call__(self) -> bool:
         count = self._cluster.count(self._topic)
-        if count != self._last:
-            self._last, self._since = count, time.monotonic()
+        if count != self.count:
+            self.count, self._since = count, time.monotonic()
         return count >= self._records and time.monotonic() - self._since >= _QUIET_SECONDS

@@ -65,7 +65,7 @@ def measure_latencies(
     rate: float,
     seconds: float,
     folder: Path,
-    meanwhile: Callable[[], None] = lambda: None,
+    meanwhile: Callable[[float], None] = lambda _: None,
 ) -> Latencies:
     """Load for some seconds, with a reader running throughout.
 
@@ -74,7 +74,7 @@ def measure_latencies(
         rate: Events per second.
         seconds: For so long.
         folder: For the reader's results.
-        meanwhile: Called when the generator has been started.
+        meanwhile: Called before the first event is due, with that time in seconds since 1970.
     """
     n = int(rate * seconds)
     result = folder / "latencies.npz"
@@ -103,7 +103,9 @@ def measure_latencies(
             stdout=subprocess.PIPE,
             text=True,
         ) as generator:
-            meanwhile()
+            assert generator.stdout is not None
+            start = float(generator.stdout.readline())
+            meanwhile(start)
             report, _ = generator.communicate(timeout=seconds + _END_SECONDS)
         if generator.returncode:
             raise RuntimeError("the generator failed")
@@ -113,16 +115,15 @@ def measure_latencies(
         if reader.poll() is None:
             reader.kill()
             reader.wait()
-    return _latencies(result, json.loads(report), n)
+    return _latencies(result, json.loads(report), start, n)
 
 
-def _latencies(result: Path, generator: dict[str, float], n: int) -> Latencies:
+def _latencies(result: Path, generator: dict[str, float], start: float, n: int) -> Latencies:
     with np.load(result) as seen:
         arrived, intended = seen["arrived_us"] / 1e6, seen["event_time_us"] / 1e6
         partition, offset = seen["source_partition"].astype(np.int64), seen["source_offset"]
         elsewhere = int((seen["partition"] != partition).sum())
         revisions = seen["routing_revision"]
-    start = generator.pop("started_at")
     distinct = len(np.unique(np.stack([partition, offset]), axis=1)[0])
     order = np.argsort(partition, kind="stable")
     same = partition[order][1:] == partition[order][:-1]

@@ -21,7 +21,7 @@ from benchmarks.documents import ControlPlane
 from benchmarks.events import SHAPES, EventShape, encode_events
 from benchmarks.inference_size import inference_bytes
 from benchmarks.model import OUTPUT_SCHEMA, TrainedModel
-from benchmarks.worker_run import stage_seconds, start_worker
+from benchmarks.worker_run import WorkerMeasures, read_measures, start_worker
 from streamer.avro.framing import single_object_prefix
 from streamer.avro.schema import parse_schema
 from streamer.routing.documents import Delivery
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from benchmarks.plan import Plan
     from benchmarks.progress import Progress
 
-_RUN_SECONDS = 180.0
+_RUN_SECONDS = 90.0
 BY_HAND_OUTPUT_SCHEMA: dict[str, Any] = {
     "type": "record",
     "name": "ScoredEvent",
@@ -48,8 +48,9 @@ class Measured:
         per_second: Records stored per second after the warm-up.
         cpu_microseconds: CPU time of its process per record, over the same time.
         broker_cpu_microseconds: Of the broker.
-        stages: Microseconds per record in each stage of the worker's loop, over the whole run.
+        stages: Microseconds per record in each stage of the worker's loop, after the warm-up.
         models: Microseconds per record, of all records, in the model of each variant.
+        records_per_batch: Of the worker, on average.
     """
 
     per_second: float
@@ -57,6 +58,7 @@ class Measured:
     broker_cpu_microseconds: float
     stages: dict[str, float] = field(default_factory=dict)
     models: dict[str, float] = field(default_factory=dict)
+    records_per_batch: float | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,8 @@ class Stage:
         command = [sys.executable, "-m", f"benchmarks.{name}", servers, self.events_topic, output, run, *arguments]
         try:
             with Contestant(command, self.folder / f"{run}.log") as contestant:
-                samples = self._watch(contestant, output)
+                done = self.cluster.reached(output, self.plan.events)
+                samples = contestant.watch(self.cluster.pid, done, _RUN_SECONDS)
             return self._measured(output, samples)
         finally:
             self.cluster.admin.delete([output])
@@ -114,11 +117,19 @@ class Stage:
         plane = ControlPlane.create(self.cluster, run, self.events_topic)
         plane.publish_endpoint(self.shape, delivery)
         plane.publish_routing(self.champion.version, self.canary.version if canary else None)
-        n = self.plan.events
         try:
             with start_worker(plane, self.folder) as worker:
-                samples = self._watch(worker, plane.inferences_topic)
-                stages, models = stage_seconds(plane)
+                reached = self.cluster.reached(plane.inferences_topic, self.plan.events)
+                warm: list[WorkerMeasures] = []
+
+                def done() -> bool:
+                    over = reached()
+                    if not warm and reached.count >= self.plan.warm_up_events:
+                        warm.append(read_measures(plane))
+                    return over
+
+                samples = worker.watch(self.cluster.pid, done, _RUN_SECONDS)
+                seen = read_measures(plane).since(warm[0])
             measured = self._measured(plane.inferences_topic, samples)
         finally:
             plane.delete()
@@ -126,13 +137,10 @@ class Stage:
             measured.per_second,
             measured.cpu_microseconds,
             measured.broker_cpu_microseconds,
-            {name: seconds / n * 1e6 for name, seconds in stages.items()},
-            {name: seconds / n * 1e6 for name, seconds in models.items()},
+            {name: seconds / seen.events * 1e6 for name, seconds in seen.stages.items()},
+            {name: seconds / seen.events * 1e6 for name, seconds in seen.models.items()},
+            seen.events / seen.batches,
         )
-
-    def _watch(self, contestant: Contestant, output: str) -> list[CpuSample]:
-        until = self.cluster.reached(output, self.plan.events)
-        return contestant.watch(self.cluster.pid, until, _RUN_SECONDS)
 
     def _measured(self, output: str, samples: list[CpuSample]) -> Measured:
         stored_at = self.cluster.stored_at(output)
@@ -195,6 +203,11 @@ def summary(measured: dict[str, list[Measured]]) -> dict[str, Any]:
     }
     result["stage_microseconds_per_record"] = {
         name: _medians([run.stages for run in runs]) for name, runs in measured.items() if runs[0].stages
+    }
+    result["records_per_batch"] = {
+        name: [round(run.records_per_batch) for run in runs if run.records_per_batch is not None]
+        for name, runs in measured.items()
+        if runs[0].records_per_batch is not None
     }
     result["rounds_per_second"] = {name: [round(run.per_second) for run in runs] for name, runs in measured.items()}
     return result

@@ -35,9 +35,9 @@ def swap(
     published_at = 0.0
     before = OPEN_LOOP_WARM_UP_SECONDS + plan.swap_seconds
 
-    def publish_midway() -> None:
+    def publish_midway(start: float) -> None:
         nonlocal published_at
-        time.sleep(before + 1.5)  # the generator encodes for a moment before its first event is due
+        time.sleep(max(0.0, start + before - time.time()))
         published_at = time.time()
         plane.publish_routing(models[0].version, models[1].version, based_on=1)
 

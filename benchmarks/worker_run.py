@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.request import urlopen
@@ -61,8 +62,34 @@ def await_revision(plane: ControlPlane, worker: Contestant, revision: int) -> Wo
     raise TimeoutError(f"the worker does not serve revision {revision}: {worker.log_tail()}")
 
 
-def stage_seconds(plane: ControlPlane) -> tuple[dict[str, float], dict[str, float]]:
-    """Seconds since the start in each stage of the loop, and in the model of each variant."""
+@dataclass(frozen=True)
+class WorkerMeasures:
+    """What the worker's metrics say of the time since it started.
+
+    Attributes:
+        stages: Seconds in each stage of its loop.
+        models: Variant to the seconds in its model.
+        batches: How many batches it answered.
+        events: How many events.
+    """
+
+    stages: dict[str, float]
+    models: dict[str, float]
+    batches: int
+    events: int
+
+    def since(self, earlier: WorkerMeasures) -> WorkerMeasures:
+        """What came after an earlier look."""
+        return WorkerMeasures(
+            {name: seconds - earlier.stages.get(name, 0.0) for name, seconds in self.stages.items()},
+            {name: seconds - earlier.models.get(name, 0.0) for name, seconds in self.models.items()},
+            self.batches - earlier.batches,
+            self.events - earlier.events,
+        )
+
+
+def read_measures(plane: ControlPlane) -> WorkerMeasures:
+    """Asks the worker's metrics page."""
     status = newest_status(plane)
     if status is None or status.http is None:
         raise RuntimeError("the worker has no metrics address")
@@ -70,10 +97,15 @@ def stage_seconds(plane: ControlPlane) -> tuple[dict[str, float], dict[str, floa
         text = answer.read().decode()
     stages: dict[str, float] = {}
     models: dict[str, float] = {}
+    batches = events = 0
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             if sample.name == "streamer_stage_seconds_sum":
                 stages[sample.labels["stage"]] = sample.value
             elif sample.name == "streamer_predict_seconds_sum":
                 models[sample.labels["variant"]] = sample.value
-    return stages, models
+            elif sample.name == "streamer_batch_records_count":
+                batches = int(sample.value)
+            elif sample.name == "streamer_events_total":
+                events = int(sample.value)
+    return WorkerMeasures(stages, models, batches, events)
