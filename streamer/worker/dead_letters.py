@@ -64,7 +64,7 @@ class DeadLetterWriter:
         row = letter.row
         key, value = polled.keys[row], polled.values[row]
         headers: Headers = [
-            (f"{PREFIX}{name}", text.encode()[:_MAX_MESSAGE_BYTES])
+            (f"{PREFIX}{name}", _header(text))
             for name, text in (
                 ("stage", letter.stage),
                 ("class", letter.reason),
@@ -85,3 +85,8 @@ class DeadLetterWriter:
             key = None if key is None else key[: self._room]
             value = None if value is None else value[: max(self._room - len(key or b""), 0)]
         publisher.send(self._topic, value, key, None, [*original, *headers])
+
+
+def _header(text: str) -> bytes:
+    """Valid UTF-8 whatever the text, cut between two characters."""
+    return text.encode(errors="backslashreplace")[:_MAX_MESSAGE_BYTES].decode(errors="ignore").encode()

@@ -73,7 +73,8 @@ class Shadows:
         """The answers that are ready now; the others are dropped and counted."""
         ready = []
         for scoring in scorings:
-            shadow = self._shadows[scoring.variant]
+            # A revision that was activated meanwhile may not have this shadow any more.
+            shadow = self._shadows.get(scoring.variant)
             if not scoring.answers.done():
                 scoring.answers.cancel()
                 self._missed(scoring.variant, shadow, scoring.n, "late")
@@ -82,7 +83,8 @@ class Shadows:
             else:
                 answers = scoring.answers.result()
                 if len(answers.rows):
-                    shadow.missed_in_a_row = 0
+                    if shadow is not None:
+                        shadow.missed_in_a_row = 0
                     ready.append(answers)
                 else:
                     self._missed(scoring.variant, shadow, 0, "failed")
@@ -97,8 +99,10 @@ class Shadows:
         """Lets go of all threads, without waiting for a shadow that hangs."""
         self.keep(set())
 
-    def _missed(self, variant: str, shadow: _Shadow, n: int, reason: str) -> None:
+    def _missed(self, variant: str, shadow: _Shadow | None, n: int, reason: str) -> None:
         self._metrics.shadow_dropped.labels(variant, reason).inc(n)
+        if shadow is None:
+            return
         shadow.missed_in_a_row += 1
         if shadow.missed_in_a_row >= _MISSED_TO_OPEN:
             shadow.missed_in_a_row = 0
