@@ -38,6 +38,10 @@ lock: ## Choose the newest allowed versions of all packages (needs uv)
 	@command -v $(UV) > /dev/null || { echo "Missing: uv (pip install uv)" >&2; exit 1; }
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--no-annotate --all-extras --upgrade pyproject.toml -o requirements.lock
+	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--no-annotate -c requirements.lock pyproject.toml -o deploy/requirements.lock
+	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--no-annotate -c requirements.lock deploy/build-requirements.in -o deploy/build-requirements.lock
 
 clean: ## Remove all that was made here; downloads and data in the cache folder stay
 	rm -rf .venv .demo build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis \
