@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
@@ -43,7 +45,7 @@ class _BoundedServer(ThreadingHTTPServer):
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         # A time-out of a single read lets a client that sends a byte now and then stay for ever.
-        cut = threading.Timer(_REQUEST_SECONDS, self.shutdown_request, [request])
+        cut = threading.Timer(_REQUEST_SECONDS, _cut_off, [request])
         cut.daemon = True
         cut.start()
         try:
@@ -54,6 +56,12 @@ class _BoundedServer(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away is nobody's error."""
+
+
+def _cut_off(request: socket.socket) -> None:
+    # Both ways: closed for writing alone, or closed while the handler holds its files, it would still be read.
+    with contextlib.suppress(OSError):
+        request.shutdown(socket.SHUT_RDWR)
 
 
 class WorkerHttpServer:
