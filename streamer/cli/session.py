@@ -132,7 +132,21 @@ class Session:
         except (ValidationError, ValueError) as error:
             raise _settings_error(error) from error
         configure_logs(settings.log)
+        _warn_of_unknown_variables()
         return settings
+
+
+def _warn_of_unknown_variables() -> None:
+    """A misspelt variable would be ignored without a word. Not an error: Kubernetes makes STREAMER_SERVICE_HOST."""
+    import os
+
+    import structlog
+
+    from streamer.config.settings import unknown_variables
+
+    for name, near in unknown_variables(os.environ).items():
+        advice = f"did you mean {near}?" if near else "see docs/configuration.md"
+        structlog.get_logger(__name__).warning("no such setting", variable=name, advice=advice)
 
 
 def _settings_error(error: Exception) -> ConfigurationError:

@@ -6,12 +6,17 @@ file: ``STREAMER_KAFKA__SASL_PASSWORD_FILE=/run/secrets/kafka``. Nothing below t
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from platformdirs import user_cache_path
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_PREFIX = "STREAMER_"
+_NOT_SETTINGS = {"STREAMER_TEST_BOOTSTRAP_SERVERS"}
 
 
 class KafkaSettings(BaseModel):
@@ -145,7 +150,7 @@ class Settings(BaseSettings):
     """All settings of one process."""
 
     model_config = SettingsConfigDict(
-        env_prefix="STREAMER_", env_nested_delimiter="__", frozen=True, extra="forbid", secrets_dir=None
+        env_prefix=_PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid", secrets_dir=None
     )
 
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)
@@ -154,3 +159,15 @@ class Settings(BaseSettings):
     http: HttpSettings = Field(default_factory=HttpSettings)
     log: LogSettings = Field(default_factory=LogSettings)
     cache_dir: Path = Field(default_factory=lambda: user_cache_path("streamer"))
+
+
+def unknown_variables(environment: Mapping[str, str]) -> dict[str, str | None]:
+    """Environment variables that look like settings and are none, with the name that was probably meant."""
+    groups = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields}
+    unknown: dict[str, str | None] = {}
+    for name in environment:
+        group, _, rest = name.partition("__")
+        if name.startswith(_PREFIX) and group.upper() not in groups and group not in _NOT_SETTINGS:
+            near = difflib.get_close_matches(group, groups, n=1, cutoff=0.7)
+            unknown[name] = f"{near[0]}__{rest}" if near and rest else next(iter(near), None)
+    return unknown
