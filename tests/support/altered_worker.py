@@ -5,8 +5,11 @@ The mutants skip a step that exactly-once needs, so that a test can show that it
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,12 +24,18 @@ def skip_send_offsets() -> None:
 
 
 def skip_rewind() -> None:
-    """After an abort goes on behind what was aborted; every third commit fails."""
-    from streamer import errors
+    """After an abort goes on behind what was aborted."""
     from streamer.kafka.consumer import GroupConsumer
-    from streamer.kafka.exactly_once import ExactlyOncePublisher
 
     GroupConsumer.rewind = lambda self: None  # type: ignore[method-assign]
+    failing_commits()
+
+
+def failing_commits() -> None:
+    """Every third commit fails, so that it must be aborted."""
+    from streamer import errors
+    from streamer.kafka.exactly_once import ExactlyOncePublisher
+
     commit = ExactlyOncePublisher.commit
     commits = iter(range(1_000_000))
 
@@ -39,7 +48,16 @@ def skip_rewind() -> None:
 
 
 def fresh_group_metadata() -> None:
-    """Sends the offsets with the group's metadata as it is at the commit, not as it was at the assignment."""
+    """Freezes in its third commit; thawed, it sends the offsets with the group's metadata as it is then."""
+    _freeze_in_third_commit(lambda consumer, positions: replace(positions, group_metadata=_changed_metadata(consumer)))
+
+
+def stops_before_commit() -> None:
+    """Freezes in its third commit; thawed, it goes on as it should."""
+    _freeze_in_third_commit(lambda _, positions: positions)
+
+
+def _freeze_in_third_commit(thawed: Callable[[Any, Any], Any]) -> None:
     from streamer.kafka import consumer as consumers
     from streamer.kafka.exactly_once import ExactlyOncePublisher
 
@@ -48,17 +66,28 @@ def fresh_group_metadata() -> None:
 
     def remembered(self: Any, *arguments: Any, **options: Any) -> None:
         init(self, *arguments, **options)
-        made.append(self)
+        made.append(self._consumer)
 
     consumers.GroupConsumer.__init__ = remembered  # type: ignore[method-assign]
     commit = ExactlyOncePublisher.commit
+    commits = iter(range(1_000_000))
 
-    def fresh(self: ExactlyOncePublisher, positions: Any) -> None:
-        from dataclasses import replace
+    def frozen(self: ExactlyOncePublisher, positions: Any) -> None:
+        if next(commits) == 2:
+            os.kill(os.getpid(), signal.SIGSTOP)
+            positions = thawed(made[-1], positions)
+        commit(self, positions)
 
-        commit(self, replace(positions, group_metadata=made[-1]._consumer.consumer_group_metadata()))
+    ExactlyOncePublisher.commit = frozen  # type: ignore[method-assign]
 
-    ExactlyOncePublisher.commit = fresh  # type: ignore[method-assign]
+
+def _changed_metadata(consumer: Any) -> Any:
+    """What a worker finds that asks late: after the group has told it that it is no member any more."""
+    member = consumer.memberid()
+    deadline = time.monotonic() + 10
+    while consumer.memberid() == member and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return consumer.consumer_group_metadata()
 
 
 def read_uncommitted() -> None:
@@ -102,7 +131,9 @@ ALTERATIONS: dict[str, Callable[[], None]] = {
     for alteration in (
         skip_send_offsets,
         skip_rewind,
+        failing_commits,
         fresh_group_metadata,
+        stops_before_commit,
         read_uncommitted,
         slow_shadow,
         no_slot_check,

@@ -136,6 +136,10 @@ class EventFeed:
 
     def __post_init__(self) -> None:
         self._failures: list[Any] = []
+        self.reconnect()
+
+    def reconnect(self) -> None:
+        """A new producer, which sees the topic as it is now: a known one learns of new partitions minutes later."""
         self._producer = ck.Producer(
             {
                 "bootstrap.servers": self.bootstrap_servers,
