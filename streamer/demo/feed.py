@@ -69,6 +69,10 @@ class Feed:
         """Nothing more is to happen while events flow: end when there were enough."""
         self._may_end.set()
 
+    def has_sent_enough(self) -> bool:
+        """Whether the flights that were asked for have left."""
+        return self.sent >= self._enough
+
     def is_over(self) -> bool:
         """Whether the last event has been sent and acknowledged; raises what made the feed fail."""
         if self._failure is not None:

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 LEAST_AREA_UNDER_CURVE = 0.85
 LARGEST_DIFFERENCE = 1e-5
-LONGEST_SILENCE_SECONDS = 5.0
+LONGEST_SILENCE_SECONDS = 10.0
+"""An idle machine shows a few hundred milliseconds; one that is short of processors stalls everything for seconds."""
 
 
 @dataclass(frozen=True)

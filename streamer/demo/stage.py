@@ -35,7 +35,7 @@ class Pace:
     Attributes:
         events_per_second: Sent to Kafka.
         departures: At least so many flights leave.
-        per_revision: A routing serves at least so many events before the next act.
+        per_revision: A routing serves at least so many events before the next act, or a quarter where time is short.
         malformed: Records of each malformed kind.
     """
 

@@ -11,12 +11,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.support.await_condition import await_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DEADLINE_SECONDS = 240
+DEADLINE_SECONDS = 400
+
+pytestmark = pytest.mark.timeout(500)
 
 
 def demo_command(bootstrap_servers: str, *options: str) -> list[str]:
@@ -33,12 +37,12 @@ def processes_of(session: int) -> Iterator[str]:
                 command = (folder / "cmdline").read_bytes()
             except OSError:
                 continue
-            if f"STREAMER_TEST_DEMO={session}".encode() in environment.split(b"\0") and command:
+            if f"DEMO_UNDER_TEST={session}".encode() in environment.split(b"\0") and command:
                 yield command.replace(b"\0", b" ").decode(errors="replace")
 
 
 def marked_environment(mark: int) -> dict[str, str]:
-    return {**os.environ, "STREAMER_TEST_DEMO": str(mark)}
+    return {**os.environ, "DEMO_UNDER_TEST": str(mark)}
 
 
 def topics_of_demos(bootstrap_servers: str) -> set[str]:

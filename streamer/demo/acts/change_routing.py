@@ -38,11 +38,16 @@ def apply_file(stage: Stage, file: str) -> int:
 
 
 def let_serve(stage: Stage, revision: int) -> None:
-    """Lets a revision answer its share of the demo's events before the next act."""
-    stage.wait_until(
-        lambda: stage.answers.by_revision[revision] >= stage.pace.per_revision,
-        f"{stage.pace.per_revision:,} inferences of revision {revision}",
-    )
+    """Lets a revision answer its share of the demo's events before the next act.
+
+    Where the machine is so slow that all events are sent before all acts were played, a quarter of it will do.
+    """
+    share = stage.pace.per_revision
+
+    def has_served() -> bool:
+        return stage.answers.by_revision[revision] >= (share // 4 if stage.feed.has_sent_enough() else share)
+
+    stage.wait_until(has_served, f"{share:,} inferences of revision {revision}")
 
 
 def _complaints(result: DocumentResult) -> str:

@@ -59,7 +59,7 @@ def test_all_promises_hold_when_all_went_well() -> None:
         ({"dead_letters": {"truncated": 2, "bad_magic": 1}}, "malformed record"),
         ({"refusals": ["no such tag"]}, "broken routing"),
         ({"answered_meanwhile": 0}, "broken routing"),
-        ({"silence_seconds": 6.0}, "interrupt nothing"),
+        ({"silence_seconds": 11.0}, "interrupt nothing"),
         ({"final_revision": 4}, "after the rollback"),
     ],
 )
