@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,13 +21,13 @@ _LOG_LINES = 15
 
 
 class WorkerProcess:
-    """``streamer worker`` as a user starts it. A guardian kills it if the demo itself is killed.
+    """``streamer worker`` as a user starts it. A guardian kills it, and removes the folder, if the demo is killed.
 
     Args:
         endpoint: Which endpoint.
         slot: Which slot.
         environment: Variables over our own.
-        folder: Where its log goes.
+        folder: The demo's; the log goes there.
 
     Attributes:
         log: The file of its log.
@@ -37,9 +36,7 @@ class WorkerProcess:
     def __init__(self, endpoint: str, slot: int, environment: Mapping[str, str], folder: Path) -> None:
         self.slot = slot
         self.log = folder / f"worker-{slot}.log"
-        # The guardian removes a folder when its owner was killed; this one has nothing in it.
-        scratch = tempfile.mkdtemp(dir=folder)
-        guarded = [sys.executable, "-I", guardian.__file__, "tied", str(os.getpid()), str(self.log), scratch]
+        guarded = [sys.executable, "-I", guardian.__file__, "tied", str(os.getpid()), str(self.log), str(folder)]
         worker = [sys.executable, "-m", "streamer.cli.app", "worker", "--endpoint", endpoint, "--slot", str(slot)]
         self._guardian = subprocess.Popen(  # noqa: S603  the command line is our own
             [*guarded, "--", *worker],

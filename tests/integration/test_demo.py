@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from threading import Thread
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
@@ -28,8 +29,8 @@ def demo_command(bootstrap_servers: str, *options: str) -> list[str]:
     return [streamer, "demo", "--short", "--bootstrap-servers", bootstrap_servers, *options]
 
 
-def processes_of(session: int) -> Iterator[str]:
-    """Command lines of living processes whose chain of parents, or whose environment's mark, leads to the demo."""
+def processes_of(mark: int) -> Iterator[str]:
+    """Command lines of living processes that inherited the environment of a demo."""
     for folder in Path("/proc").iterdir():
         if folder.name.isdecimal():
             try:
@@ -37,7 +38,7 @@ def processes_of(session: int) -> Iterator[str]:
                 command = (folder / "cmdline").read_bytes()
             except OSError:
                 continue
-            if f"DEMO_UNDER_TEST={session}".encode() in environment.split(b"\0") and command:
+            if f"DEMO_UNDER_TEST={mark}".encode() in environment.split(b"\0") and command:
                 yield command.replace(b"\0", b" ").decode(errors="replace")
 
 
@@ -54,7 +55,7 @@ def topics_of_demos(bootstrap_servers: str) -> set[str]:
 
 
 def test_every_promise_holds_and_nothing_is_left(broker: str) -> None:
-    mark = os.getpid()
+    mark, before = os.getpid(), topics_of_demos(broker)
     done = subprocess.run(
         demo_command(broker, "--output", "json"),
         capture_output=True,
@@ -74,13 +75,24 @@ def test_every_promise_holds_and_nothing_is_left(broker: str) -> None:
     assert set(result["area_under_curve"]) == {"champion", "canary", "challenger"}
     assert "did you mean 'production'" in done.stderr.lower()
     assert list(processes_of(mark)) == []
-    assert topics_of_demos(broker) == set()
+    assert topics_of_demos(broker) == before
 
 
-def test_control_c_in_the_middle_leaves_nothing_running(broker: str) -> None:
-    mark = os.getpid() + 1_000_000
+class DemoUnderWay(NamedTuple):
+    """A running demo: its process, the mark of all its processes, and which demos' topics were there before it."""
+
+    process: subprocess.Popen[str]
+    mark: int
+    topics_before: set[str]
+
+
+@pytest.fixture
+def demo_under_way(broker: str, request: pytest.FixtureRequest) -> Iterator[DemoUnderWay]:
+    """A demo whose first routing serves, with the mark of its processes."""
+    mark = abs(hash(request.node.name))
+    before = topics_of_demos(broker)
     with subprocess.Popen(
-        demo_command(broker), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=marked_environment(mark)
+        demo_command(broker), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=marked_environment(mark)
     ) as demo:
         assert demo.stderr is not None
         seen = []
@@ -90,8 +102,19 @@ def test_control_c_in_the_middle_leaves_nothing_running(broker: str) -> None:
                 break
         assert "A canary" in seen[-1], "".join(seen)
         assert any("streamer.cli.app worker" in command for command in processes_of(mark))
-        demo.send_signal(signal.SIGINT)
-        demo.communicate(timeout=60)
-    assert demo.returncode == 130
-    await_until(lambda: not list(processes_of(mark)), 20, "all processes of the demo to be gone")
-    assert topics_of_demos(broker) == set()
+        # What it still says must not fill the pipe and hold it up.
+        Thread(target=demo.stderr.read, daemon=True).start()
+        yield DemoUnderWay(demo, mark, before)
+        demo.kill()
+
+
+def test_control_c_in_the_middle_leaves_nothing(broker: str, demo_under_way: DemoUnderWay) -> None:
+    demo_under_way.process.send_signal(signal.SIGINT)
+    assert demo_under_way.process.wait(timeout=60) == 130
+    await_until(lambda: not list(processes_of(demo_under_way.mark)), 20, "all processes of the demo to be gone")
+    assert topics_of_demos(broker) == demo_under_way.topics_before
+
+
+def test_a_killed_demo_leaves_nothing_running(demo_under_way: DemoUnderWay) -> None:
+    demo_under_way.process.kill()
+    await_until(lambda: not list(processes_of(demo_under_way.mark)), 20, "all processes of the demo to be gone")
