@@ -94,7 +94,7 @@ def _saturation(
         stage = saturation.Stage.prepare(cluster, plan, folder, fields, models[fields])
         if fields == SATURATION_SHAPES[0]:
             progress.step("warming the broker")
-            stage.pass_through("warm-up")
+            saturation.warm_broker(stage)
         rounds = saturation.measure(stage, progress)
         measured["saturation" if fields == 10 else f"saturation_{fields}_fields"] = saturation.summary(rounds)
         if fields == 10:

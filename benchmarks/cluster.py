@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from benchmarks.client_settings import PARTITIONS, producer_settings
 from streamer.config import KafkaSettings
-from streamer.errors import KafkaUnavailable
+from streamer.errors import KafkaError
 from streamer.kafka.topics import TopicAdmin, TopicSpec
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Cluster:
                 try:
                     self.admin.end_offsets(name, committed_only=False)
                     break
-                except KafkaUnavailable:
+                except KafkaError:
                     if time.monotonic() > deadline:
                         raise
                     time.sleep(0.05)

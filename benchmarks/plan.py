@@ -12,6 +12,8 @@ class Plan:
     Attributes:
         events: Preloaded for each saturation run.
         warm_up_events: The first of them, which are not measured.
+        broker_warm_ups: So many unmeasured runs, of pass-through and exactly-once each, before the first measured one:
+            the broker's Java compiles what it runs often, and until then that costs more than the work itself.
         rounds: Each contestant runs so many times, in turn with the others.
         rates: Events per second of the open loop.
         open_loop_rounds: Measurements per rate and guarantee.
@@ -23,6 +25,7 @@ class Plan:
     name: str
     events: int
     warm_up_events: int
+    broker_warm_ups: int
     rounds: int
     rates: tuple[int, ...]
     open_loop_rounds: int
@@ -35,6 +38,7 @@ FULL = Plan(
     name="full",
     events=600_000,
     warm_up_events=150_000,
+    broker_warm_ups=2,
     rounds=3,
     rates=(5_000, 20_000, 50_000),
     open_loop_rounds=2,
@@ -46,6 +50,7 @@ QUICK = Plan(
     name="quick",
     events=250_000,
     warm_up_events=80_000,
+    broker_warm_ups=1,
     rounds=1,
     rates=(5_000, 20_000, 50_000),
     open_loop_rounds=1,

@@ -172,6 +172,13 @@ def contestants(stage: Stage) -> dict[str, Callable[[str], Measured]]:
     }
 
 
+def warm_broker(stage: Stage) -> None:
+    """Lets the broker's Java compile what the contestants make it do."""
+    for number in range(stage.plan.broker_warm_ups):
+        stage.pass_through(f"warm-up-{number}-pass-through")
+        stage.worker(f"warm-up-{number}-exactly-once", Delivery.exactly_once, canary=True)
+
+
 def measure(stage: Stage, progress: Progress) -> dict[str, list[Measured]]:
     """All contestants in turn, `rounds` times. The order turns round by one in each."""
     runs = contestants(stage)
