@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -48,54 +49,51 @@ def failing_commits() -> None:
 
 
 def fresh_group_metadata() -> None:
-    """Freezes in its third commit; thawed, it sends the offsets with the group's metadata as it is then."""
-    _freeze_in_third_commit(lambda consumer, positions: replace(positions, group_metadata=_changed_metadata(consumer)))
+    """Freezes in its third commit; thawed, it commits that batch as the member of the group that it is by then."""
+    _commit_third_batch_after_rejoining(lambda positions, now: replace(positions, group_metadata=now))
 
 
-def stops_before_commit() -> None:
-    """Freezes in its third commit; thawed, it goes on as it should."""
-    _freeze_in_third_commit(lambda _, positions: positions)
+def captured_group_metadata() -> None:
+    """Freezes in its third commit; thawed, it tries to commit that batch as the member that it was."""
+    _commit_third_batch_after_rejoining(lambda positions, _: positions)
 
 
-def _freeze_in_third_commit(thawed: Callable[[Any, Any], Any]) -> None:
-    from streamer.kafka import consumer as consumers
+def _commit_third_batch_after_rejoining(thawed: Callable[[Any, Any], Any]) -> None:
+    """A worker that does not wait for its commits when it loses its partitions, so that one can come too late."""
+    from streamer.kafka.consumer import GroupConsumer
     from streamer.kafka.exactly_once import ExactlyOncePublisher
+    from streamer.worker.commits import Commits
 
-    made: list[Any] = []
-    init = consumers.GroupConsumer.__init__
-
-    def remembered(self: Any, *arguments: Any, **options: Any) -> None:
-        init(self, *arguments, **options)
-        made.append(self._consumer)
-
-    consumers.GroupConsumer.__init__ = remembered  # type: ignore[method-assign]
+    members: list[Any] = []
+    rejoined = threading.Event()
+    on_assign = GroupConsumer._on_assign
     commit = ExactlyOncePublisher.commit
     commits = iter(range(1_000_000))
+
+    def assigned(self: GroupConsumer, consumer: Any, partitions: list[Any]) -> None:
+        on_assign(self, consumer, partitions)
+        members.append(self._group_metadata)
+        if len(members) > 1:
+            rejoined.set()
 
     def frozen(self: ExactlyOncePublisher, positions: Any) -> None:
         if next(commits) == 2:
             os.kill(os.getpid(), signal.SIGSTOP)
-            positions = thawed(made[-1], positions)
+            assert rejoined.wait(20)
+            positions = thawed(positions, members[-1])
         commit(self, positions)
 
+    GroupConsumer._on_assign = assigned  # type: ignore[method-assign]
     ExactlyOncePublisher.commit = frozen  # type: ignore[method-assign]
-
-
-def _changed_metadata(consumer: Any) -> Any:
-    """What a worker finds that asks late: after the group has told it that it is no member any more."""
-    member = consumer.memberid()
-    deadline = time.monotonic() + 10
-    while consumer.memberid() == member and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return consumer.consumer_group_metadata()
+    Commits.settle = lambda self: None  # type: ignore[method-assign]
 
 
 def read_uncommitted() -> None:
     """Reads events of transactions that were aborted or are still open."""
     from streamer.kafka import consumer as consumers
 
-    with_callbacks = consumers.with_callbacks
-    consumers.with_callbacks = lambda config, latch: with_callbacks(  # type: ignore[assignment]
+    new_consumer = consumers.new_consumer
+    consumers.new_consumer = lambda config, latch: new_consumer(  # type: ignore[assignment]
         {**config, "isolation.level": "read_uncommitted"}, latch
     )
 
@@ -133,7 +131,7 @@ ALTERATIONS: dict[str, Callable[[], None]] = {
         skip_rewind,
         failing_commits,
         fresh_group_metadata,
-        stops_before_commit,
+        captured_group_metadata,
         read_uncommitted,
         slow_shadow,
         no_slot_check,
