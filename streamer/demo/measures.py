@@ -112,13 +112,13 @@ class Moves:
 
 def moves(joined: pd.DataFrame, routings: Routings) -> Moves:
     """Compares every user's variant at every revision with the one that is computed here again."""
-    seen = joined.groupby(["revision", "user"])["variant"].agg(["min", "max"]).reset_index()
-    wrong = set()
-    for revision, user, first, last in seen.itertuples(index=False):
-        expected = expected_variant(routings.salts[revision], routings.weights[revision], user)
-        if first != expected or last != expected:
-            wrong.add(user)
-    variants = joined.groupby("user")["variant"].nunique()
+    seen = joined[["revision", "user", "variant"]].drop_duplicates()
+    wrong = {
+        user
+        for revision, user, variant in seen.itertuples(index=False)
+        if variant != expected_variant(routings.salts[revision], routings.weights[revision], user)
+    }
+    variants = seen.groupby("user")["variant"].nunique()
     return Moves(moved=int((variants > 1).sum()), wrong=len(wrong))
 
 
