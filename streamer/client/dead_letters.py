@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from streamer.config import KafkaSettings
-    from streamer.kafka.log import Headers, LogRecord
+    from streamer.kafka.headers import Headers
+    from streamer.kafka.log import LogRecord
 
 PREFIX = "__streamer.errors."
 OWN_PREFIX = "__streamer."

@@ -21,7 +21,7 @@ from streamer.routing.bucketing import column_bytes
 if TYPE_CHECKING:
     from streamer.avro.schema import Schema
     from streamer.config import Settings
-    from streamer.kafka.log import Headers
+    from streamer.kafka.headers import Headers
     from streamer.routing.documents import EndpointDocument
 
 HeadersInput = Mapping[str, bytes | str | None] | Sequence[tuple[str, bytes | str | None]]

@@ -60,6 +60,10 @@ class KafkaSettings(BaseModel):
             config["ssl.key.password"] = self.ssl_key_password.get_secret_value()
         return config
 
+    def consumer_group(self, endpoint: str) -> str:
+        """The consumer group of an endpoint's workers."""
+        return f"{self.topic_prefix}streamer.{endpoint}"
+
     @property
     def config_topic(self) -> str:
         """Endpoint and routing documents."""

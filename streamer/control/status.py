@@ -101,11 +101,6 @@ def status(
     return [_status(kafka, admin, admission, board, name, clock()) for name in wanted]
 
 
-def consumer_group(kafka: KafkaSettings, endpoint: str) -> str:
-    """The consumer group of an endpoint's workers."""
-    return f"{kafka.topic_prefix}streamer.{endpoint}"
-
-
 def _status(
     kafka: KafkaSettings, admin: TopicAdmin, admission: Admission, board: StatusBoard, name: str, now: float
 ) -> EndpointStatus:
@@ -125,7 +120,7 @@ def _status(
         routing_reason=routing.reason if routing is not None else "",
         routing_author=routing.author if routing is not None else "",
         workers=tuple(views),
-        partitions=_lags(admin, consumer_group(kafka, name), topic),
+        partitions=_lags(admin, kafka.consumer_group(name), topic),
     )
 
 

@@ -10,10 +10,12 @@ import confluent_kafka as ck
 
 from streamer import errors
 from streamer.config import KafkaSettings
-from streamer.kafka.client_errors import ErrorLatch, classify, mapped, with_callbacks
+from streamer.kafka.client_errors import ErrorLatch, classify, mapped
+from streamer.kafka.clients import new_producer
 from streamer.kafka.exactly_once import PRODUCER_DEFAULTS
-from streamer.kafka.log import Headers
+from streamer.kafka.headers import Headers
 from streamer.kafka.publisher import Message, Positions
+from streamer.kafka.sending import enqueue, enqueue_batch
 
 _DELIVERY_TIMEOUT_SECONDS = 60.0
 
@@ -34,23 +36,20 @@ class AtLeastOncePublisher:
         self._client_id = client_id
         self._commit_offsets = commit_offsets
         self._failed: ck.KafkaError | None = None
-        self.open()
 
     def open(self) -> None:
         """Makes the producer."""
         self._failed = None
         self._latch = ErrorLatch()
-        self._producer = ck.Producer(
-            with_callbacks(
-                {
-                    **PRODUCER_DEFAULTS,
-                    **self._kafka.client_config(),
-                    "client.id": self._client_id,
-                    "enable.idempotence": True,
-                    "message.timeout.ms": int(_DELIVERY_TIMEOUT_SECONDS * 1000),
-                },
-                self._latch,
-            )
+        self._producer = new_producer(
+            {
+                **PRODUCER_DEFAULTS,
+                **self._kafka.client_config(),
+                "client.id": self._client_id,
+                "enable.idempotence": True,
+                "message.timeout.ms": int(_DELIVERY_TIMEOUT_SECONDS * 1000),
+            },
+            self._latch,
         )
 
     def begin(self) -> None:
@@ -59,26 +58,11 @@ class AtLeastOncePublisher:
 
     def send_batch(self, topic: str, partition: int, messages: list[Message]) -> None:
         """Adds messages without headers for one partition."""
-        try:
-            sent = self._producer.produce_batch(topic, messages, partition, on_delivery=self._delivered)
-        except (ck.KafkaException, BufferError) as exception:
-            raise errors.TransactionAborted(f"writing to {topic} failed: {exception}") from exception
-        if sent < len(messages):
-            raise errors.TransactionAborted(f"{len(messages) - sent} messages were not taken for {topic}")
+        enqueue_batch(self._producer, topic, partition, messages, self._delivered)
 
     def send(self, topic: str, value: bytes | None, key: bytes | None, partition: int | None, headers: Headers) -> None:
         """Adds one message with headers."""
-        try:
-            self._producer.produce(
-                topic,
-                value,
-                key,
-                partition=-1 if partition is None else partition,
-                headers=list[tuple[str, str | bytes | None]](headers),
-                on_delivery=self._delivered,
-            )
-        except (ck.KafkaException, BufferError) as exception:
-            raise errors.TransactionAborted(f"writing to {topic} failed: {exception}") from exception
+        enqueue(self._producer, topic, value, key, partition, headers, self._delivered)
 
     def commit(self, positions: Positions) -> None:
         """Waits until every message is acknowledged, then commits the positions."""

@@ -6,9 +6,6 @@ just time out. :class:`ErrorLatch` remembers the last such report, so that the t
 
 from __future__ import annotations
 
-import logging
-from typing import Any
-
 import confluent_kafka as ck
 
 from streamer import errors
@@ -123,11 +120,3 @@ class ErrorLatch:
         return errors.KafkaUnavailable(
             f"{doing}: no answer within {seconds:g} s", advice=_ADVICE[errors.KafkaUnavailable]
         )
-
-
-_quiet = logging.getLogger("streamer.librdkafka")
-
-
-def with_callbacks(config: dict[str, Any], latch: ErrorLatch) -> dict[str, Any]:
-    """Adds the error latch and sends librdkafka's own log lines to ``logging`` instead of standard error."""
-    return {**config, "error_cb": latch.callback, "logger": _quiet}

@@ -20,16 +20,15 @@ from numpy.typing import NDArray
 
 from streamer import errors
 from streamer.config import KafkaSettings
-from streamer.kafka.client_errors import ErrorLatch, from_exception, mapped, with_callbacks
-from streamer.kafka.log import Headers
+from streamer.kafka.client_errors import ErrorLatch, from_exception, mapped
+from streamer.kafka.clients import new_consumer
+from streamer.kafka.headers import Headers, headers_of
 
 _BEGINNING = ck.OFFSET_BEGINNING
 _COMMITTED_TIMEOUT_SECONDS = 15.0
-_WATERMARK_TIMEOUT_SECONDS = 5.0
+_WATERMARK_TIMEOUT_SECONDS = 1.0
 
 CONSUMER_DEFAULTS: dict[str, Any] = {
-    # Topics of one endpoint are co-partitioned: range gives the same partitions of each to one worker.
-    "partition.assignment.strategy": "range",
     "session.timeout.ms": 6000,
     "heartbeat.interval.ms": 1500,
     "max.poll.interval.ms": 300_000,
@@ -124,22 +123,24 @@ class GroupConsumer:
         self._latch = ErrorLatch()
         self._assignment_failure: Exception | None = None
         self._generation = 0
+        self._admitted = False
         self._group_metadata: Any = None
         self._owned: list[int] = []
-        self._consumer = ck.Consumer(
-            with_callbacks(
-                {
-                    **CONSUMER_DEFAULTS,
-                    **kafka.client_config(),
-                    "client.id": client_id,
-                    "group.id": group,
-                    "enable.auto.commit": False,
-                    "enable.auto.offset.store": False,
-                    "isolation.level": "read_committed",
-                    "auto.offset.reset": "earliest",
-                },
-                self._latch,
-            )
+        self._consumer = new_consumer(
+            {
+                **CONSUMER_DEFAULTS,
+                **kafka.client_config(),
+                "client.id": client_id,
+                "group.id": group,
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "isolation.level": "read_committed",
+                "auto.offset.reset": "earliest",
+                # Topics of one endpoint are co-partitioned: range gives the same partitions of each to one
+                # worker. What happens at a rebalance here rests on the eager protocol.
+                "partition.assignment.strategy": "range",
+            },
+            self._latch,
         )
         self._consumer.subscribe([topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
 
@@ -173,7 +174,7 @@ class GroupConsumer:
             raise failure
         if not messages:
             denied = self._latch.denied()
-            if denied is not None and self._generation == 0:  # once admitted, a refusal may pass: librdkafka retries
+            if denied is not None and not self._admitted:  # once admitted, a refusal may pass: librdkafka retries
                 raise mapped(denied, f"reading {self._topic}")
             return None
         if any([message.error() is not None for message in messages]):  # noqa: C419 - a list is quicker here
@@ -249,8 +250,8 @@ class GroupConsumer:
             return Committed(None, "")
         try:
             oldest, _ = self._consumer.get_watermark_offsets(answer, timeout=_WATERMARK_TIMEOUT_SECONDS)
-        except ck.KafkaException as exception:
-            raise from_exception(exception, "reading the oldest offsets") from exception
+        except ck.KafkaException:  # a partition without a leader must not hold up the others
+            return Committed(answer.offset, answer.metadata or "")
         return Committed(answer.offset, answer.metadata or "", max(oldest - answer.offset, 0))
 
     def _take(self) -> None:
@@ -275,6 +276,7 @@ class GroupConsumer:
             self._group_metadata = consumer.consumer_group_metadata()
             if not consumer.memberid():
                 self._group_metadata = None  # lost again before we were told; on_lost follows
+            self._admitted = True
             self._owned = [p.partition for p in partitions]
             self._take()
         except Exception as exception:  # kept for poll_batch
@@ -317,7 +319,7 @@ class GroupConsumer:
             messages = [messages[row] for row in order.tolist()]
         offsets = np.array([m.offset() for m in messages], np.int64)
         last = np.flatnonzero(np.append(partitions[1:] != partitions[:-1], True))
-        headers = [m.headers() for m in messages]
+        headers = headers_of(messages)
         return PolledBatch(
             values=[m.value() for m in messages],
             keys=[m.key() for m in messages],

@@ -10,9 +10,10 @@ import confluent_kafka as ck
 
 from streamer import errors
 from streamer.config import KafkaSettings
-from streamer.kafka.client_errors import ErrorLatch, from_exception, mapped, with_callbacks
+from streamer.kafka.client_errors import ErrorLatch, from_exception, mapped
+from streamer.kafka.clients import new_producer
 from streamer.kafka.exactly_once import PRODUCER_DEFAULTS
-from streamer.kafka.log import Headers
+from streamer.kafka.headers import Headers
 
 # What may wait to be sent. librdkafka's own queue is far larger (PRODUCER_DEFAULTS): were it to fill up in the middle
 # of a batch, a smaller message after the refused one could still fit in, and overtake it.
@@ -75,10 +76,7 @@ class EventSender:
         if transactional_id is not None:
             config["transactional.id"] = transactional_id
             config["transaction.timeout.ms"] = int(delivery_timeout_seconds * 1000)
-        try:
-            self._producer = ck.Producer(with_callbacks(config, self._latch))
-        except ck.KafkaException as exception:
-            raise from_exception(exception, "making the producer") from exception
+        self._producer = new_producer(config, self._latch)
         self.partitions = self._count_partitions(kafka.request_timeout_seconds)
         if transactional_id is not None:
             self._step("opening a transaction", lambda: self._producer.init_transactions(_TRANSACTION_STEP_SECONDS))

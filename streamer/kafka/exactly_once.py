@@ -15,9 +15,11 @@ import confluent_kafka as ck
 
 from streamer import errors
 from streamer.config import KafkaSettings
-from streamer.kafka.client_errors import ErrorLatch, classify, mapped, with_callbacks
-from streamer.kafka.log import Headers
+from streamer.kafka.client_errors import ErrorLatch, classify, mapped
+from streamer.kafka.clients import new_producer
+from streamer.kafka.headers import Headers
 from streamer.kafka.publisher import Message, Positions
+from streamer.kafka.sending import enqueue, enqueue_batch
 
 TRANSACTION_TIMEOUT_SECONDS = 15.0
 _STEP_TIMEOUT_SECONDS = 10.0
@@ -26,6 +28,8 @@ _COMMIT_CALL_SECONDS = 1.0
 _INIT_TIMEOUT_SECONDS = 60.0
 _MAX_FENCED = 3
 _FENCED_WINDOW_SECONDS = 60.0
+
+MAX_MESSAGE_BYTES = 16_777_216
 
 PRODUCER_DEFAULTS: dict[str, Any] = {
     "acks": "all",
@@ -36,7 +40,7 @@ PRODUCER_DEFAULTS: dict[str, Any] = {
     # A batch is bounded by what was polled; a full queue in the middle of one would break its order.
     "queue.buffering.max.messages": 10_000_000,
     "queue.buffering.max.kbytes": 2_097_151,
-    "message.max.bytes": 16_777_216,
+    "message.max.bytes": MAX_MESSAGE_BYTES,
     "delivery.report.only.error": True,
 }
 
@@ -47,47 +51,32 @@ class _TransactionalProducer:
     def __init__(self, kafka: KafkaSettings, transactional_id: str) -> None:
         self.transactional_id = transactional_id
         self._latch = ErrorLatch()
-        self._producer = ck.Producer(
-            with_callbacks(
-                {
-                    **PRODUCER_DEFAULTS,
-                    **kafka.client_config(),
-                    "client.id": transactional_id,
-                    "transactional.id": transactional_id,
-                    "transaction.timeout.ms": int(TRANSACTION_TIMEOUT_SECONDS * 1000),
-                    # Shorter than the transaction, so that a message that cannot be sent fails inside it.
-                    "message.timeout.ms": int(TRANSACTION_TIMEOUT_SECONDS * 1000) - 2000,
-                },
-                self._latch,
-            )
+        self._opened = False
+        self._producer = new_producer(
+            {
+                **PRODUCER_DEFAULTS,
+                **kafka.client_config(),
+                "client.id": transactional_id,
+                "transactional.id": transactional_id,
+                "transaction.timeout.ms": int(TRANSACTION_TIMEOUT_SECONDS * 1000),
+                # Shorter than the transaction, so that a message that cannot be sent fails inside it.
+                "message.timeout.ms": int(TRANSACTION_TIMEOUT_SECONDS * 1000) - 2000,
+            },
+            self._latch,
         )
 
     def init(self) -> None:
         self._step("opening", lambda: self._producer.init_transactions(_INIT_TIMEOUT_SECONDS), _INIT_TIMEOUT_SECONDS)
+        self._opened = True
 
     def begin(self) -> None:
         self._step("beginning", self._producer.begin_transaction)
 
     def send_batch(self, topic: str, partition: int, messages: list[Message]) -> None:
-        try:
-            sent = self._producer.produce_batch(topic, messages, partition)
-        except (ck.KafkaException, BufferError) as exception:
-            raise errors.TransactionAborted(f"writing to {topic} failed: {exception}") from exception
-        if sent < len(messages):
-            reason = next((m["_error"] for m in messages if m.get("_error") is not None), "unknown")
-            raise errors.TransactionAborted(f"{len(messages) - sent} messages were not taken for {topic}: {reason}")
+        enqueue_batch(self._producer, topic, partition, messages)
 
     def send(self, topic: str, value: bytes | None, key: bytes | None, partition: int | None, headers: Headers) -> None:
-        try:
-            self._producer.produce(
-                topic,
-                value,
-                key,
-                partition=-1 if partition is None else partition,
-                headers=list[tuple[str, str | bytes | None]](headers),
-            )
-        except (ck.KafkaException, BufferError) as exception:
-            raise errors.TransactionAborted(f"writing to {topic} failed: {exception}") from exception
+        enqueue(self._producer, topic, value, key, partition, headers)
 
     def commit(self, positions: Positions) -> None:
         """The numbered procedure.
@@ -131,7 +120,7 @@ class _TransactionalProducer:
                 if classify(error) is errors.KafkaDenied:
                     raise mapped(error, what) from exception
                 denied = self._latch.denied()
-                if denied is not None:
+                if denied is not None and not self._opened:  # once admitted, a refusal may pass
                     raise mapped(denied, what) from exception
                 raise errors.ProducerLost(f"{what} failed: {error.str()} ({error.name()})") from exception
 

@@ -13,10 +13,10 @@ import confluent_kafka as ck
 
 from streamer import errors
 from streamer.config import KafkaSettings
-from streamer.kafka.client_errors import ErrorLatch, from_exception, mapped, with_callbacks
+from streamer.kafka.client_errors import ErrorLatch, from_exception, mapped
+from streamer.kafka.clients import new_consumer, new_producer
+from streamer.kafka.headers import Headers, headers_of
 from streamer.kafka.topics import TopicAdmin
-
-Headers = list[tuple[str, bytes | None]]
 
 _MAX_RECORDS_PER_POLL = 1000
 _MAX_RECORD_BYTES = 8 * 2**20
@@ -66,20 +66,18 @@ class LogTail:
             self._positions = {partition: start.get(partition, 0) for partition in ends}
         self._behind = {p for p, end in ends.items() if self._positions[p] < end}
         self._ends = ends
-        self._consumer = ck.Consumer(
-            with_callbacks(
-                {
-                    **kafka.client_config(),
-                    "group.id": "streamer-log-tail",  # librdkafka asks for one; it is never joined
-                    "enable.auto.commit": False,
-                    "isolation.level": "read_committed",
-                    "auto.offset.reset": "earliest",
-                    "enable.partition.eof": True,
-                    "fetch.wait.max.ms": 100,
-                    "fetch.error.backoff.ms": 100,
-                },
-                self._latch,
-            )
+        self._consumer = new_consumer(
+            {
+                **kafka.client_config(),
+                "group.id": "streamer-log-tail",  # librdkafka asks for one; it is never joined
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+                "auto.offset.reset": "earliest",
+                "enable.partition.eof": True,
+                "fetch.wait.max.ms": 100,
+                "fetch.error.backoff.ms": 100,
+            },
+            self._latch,
         )
         self._consumer.assign([ck.TopicPartition(topic, p, offset) for p, offset in self._positions.items()])
 
@@ -131,7 +129,7 @@ class LogTail:
         if offset + 1 >= self._ends.get(partition, 0):
             self._behind.discard(partition)
         return LogRecord(
-            partition, offset, message.timestamp()[1], message.key(), message.value(), message.headers() or []
+            partition, offset, message.timestamp()[1], message.key(), message.value(), headers_of([message])[0] or []
         )
 
 
@@ -161,19 +159,17 @@ class LogWriter:
     def __init__(self, kafka: KafkaSettings) -> None:
         self._timeout = kafka.request_timeout_seconds
         self._latch = ErrorLatch()
-        self._producer = ck.Producer(
-            with_callbacks(
-                {
-                    **kafka.client_config(),
-                    "enable.idempotence": True,
-                    "acks": "all",
-                    "partitioner": "murmur2_random",
-                    "linger.ms": 0,
-                    "message.max.bytes": _MAX_RECORD_BYTES,
-                    "message.timeout.ms": int(self._timeout * 1000),
-                },
-                self._latch,
-            )
+        self._producer = new_producer(
+            {
+                **kafka.client_config(),
+                "enable.idempotence": True,
+                "acks": "all",
+                "partitioner": "murmur2_random",
+                "linger.ms": 0,
+                "message.max.bytes": _MAX_RECORD_BYTES,
+                "message.timeout.ms": int(self._timeout * 1000),
+            },
+            self._latch,
         )
 
     def append(

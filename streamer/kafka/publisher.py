@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from streamer.kafka.log import Headers
+from streamer.kafka.headers import Headers
 
 Message = dict[str, Any]
 """``value`` and ``key``, as ``produce_batch`` takes them."""

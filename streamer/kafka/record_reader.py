@@ -10,8 +10,10 @@ import confluent_kafka as ck
 
 from streamer import errors
 from streamer.config import KafkaSettings
-from streamer.kafka.client_errors import ErrorLatch, from_exception, mapped, with_callbacks
+from streamer.kafka.client_errors import ErrorLatch, from_exception, mapped
+from streamer.kafka.clients import new_consumer
 from streamer.kafka.consumer import CONSUMER_DEFAULTS
+from streamer.kafka.headers import headers_of
 from streamer.kafka.log import LogRecord
 from streamer.kafka.topics import TopicAdmin
 
@@ -56,21 +58,19 @@ class RecordReader:
         self._behind: set[int] | None = None
         self.assignments = 0
         """Counts how often partitions came or went: what was handed out before may be another member's now."""
-        self._consumer = ck.Consumer(
-            with_callbacks(
-                {
-                    **CONSUMER_DEFAULTS,
-                    **kafka.client_config(),
-                    "client.id": client_id,
-                    "group.id": group or "streamer-record-reader",  # librdkafka asks for one; alone it is not joined
-                    "enable.auto.commit": False,
-                    "enable.auto.offset.store": False,
-                    "isolation.level": "read_committed",
-                    "auto.offset.reset": "latest" if start == "end" else "earliest",
-                    "enable.partition.eof": True,
-                },
-                self._latch,
-            )
+        self._consumer = new_consumer(
+            {
+                **CONSUMER_DEFAULTS,
+                **kafka.client_config(),
+                "client.id": client_id,
+                "group.id": group or "streamer-record-reader",  # librdkafka asks for one; alone it is not joined
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "isolation.level": "read_committed",
+                "auto.offset.reset": "latest" if start == "end" else "earliest",
+                "enable.partition.eof": True,
+            },
+            self._latch,
         )
         if group is None:
             self._consumer.assign(self._first_offsets(sorted(self._ends)))
@@ -198,7 +198,7 @@ class RecordReader:
             raise failure
         self._passed(partition, offset + 1)
         return LogRecord(
-            partition, offset, message.timestamp()[1], message.key(), message.value(), message.headers() or []
+            partition, offset, message.timestamp()[1], message.key(), message.value(), headers_of([message])[0] or []
         )
 
     def _passed(self, partition: int, position: int) -> None:

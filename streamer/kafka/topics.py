@@ -8,11 +8,12 @@ from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 import confluent_kafka as ck
-from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic, OffsetSpec, ResourceType
+from confluent_kafka.admin import ConfigResource, NewPartitions, NewTopic, OffsetSpec, ResourceType
 
 from streamer import errors
 from streamer.config import KafkaSettings
-from streamer.kafka.client_errors import ErrorLatch, from_exception, with_callbacks
+from streamer.kafka.client_errors import ErrorLatch, from_exception
+from streamer.kafka.clients import new_admin
 
 _POLL_SECONDS = 0.05
 
@@ -48,7 +49,7 @@ class TopicAdmin:
     def __init__(self, kafka: KafkaSettings) -> None:
         self._timeout = kafka.request_timeout_seconds
         self._latch = ErrorLatch()
-        self._client = AdminClient(with_callbacks(kafka.client_config(), self._latch))
+        self._client = new_admin(kafka.client_config(), self._latch)
 
     def describe(self, names: Iterable[str]) -> dict[str, TopicDescription]:
         """The topics of these names that exist."""

@@ -7,6 +7,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
+MISSED_HEARTBEATS = 3
+"""So many missed in a row mean that a worker is gone."""
+
 
 class WorkerState(StrEnum):
     """Where a worker is in its life. ``degraded`` still serves: with an older routing than the newest admitted."""
@@ -19,7 +22,7 @@ class WorkerState(StrEnum):
 
 
 class PartitionStatus(BaseModel):
-    """One assigned partition: ``position`` is the next offset to commit, ``end`` the last stable offset."""
+    """One assigned partition: ``position`` is the next offset to commit, ``end`` the high watermark as last fetched."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -89,4 +92,4 @@ class WorkerStatus(BaseModel):
 
     def is_alive(self, now: float) -> bool:
         """Whether its heartbeat is recent enough, three of them missed being too many."""
-        return self.state is not WorkerState.stopped and now - self.at <= 3 * self.heartbeat_seconds
+        return self.state is not WorkerState.stopped and now - self.at <= MISSED_HEARTBEATS * self.heartbeat_seconds

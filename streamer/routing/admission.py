@@ -112,7 +112,9 @@ class Admission:
             self._revisions[verdict.key] = verdict.revision
             del self._current[verdict.key]
             if verdict.kind == "endpoint":
-                self._current.pop(f"routing/{verdict.name}", None)
+                routing = f"routing/{verdict.name}"
+                if self._current.pop(routing, None) is not None:  # a deletion counts as a revision
+                    self._revisions[routing] += 1
         # Keys that are not ours could be any number of texts: not kept.
         if self._history is not None and verdict.kind is not None:
             self._history.setdefault(verdict.key, []).append(verdict)

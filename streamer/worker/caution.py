@@ -33,8 +33,8 @@ class Caution:
         self._limit = limit
         self.size = min(self.size, limit) if suspicious else limit
 
-    def attempt(self, polled: PolledBatch) -> None:
-        """Remembers what is being worked on, in case it fails."""
+    def attempt(self, polled: PolledBatch | None) -> None:
+        """Remembers what is being worked on, in case it fails; None: no batch is to blame."""
         self._attempted = polled
 
     def suspect(self, reason: str = "Quarantined", message: str = _UNFORESEEN) -> None:

@@ -24,9 +24,6 @@ class Commits:
     Args:
         publisher: Commits and aborts.
         committed: Called on the loop's thread with each batch that is committed.
-
-    Attributes:
-        failed: The batch whose commit failed last.
     """
 
     def __init__(self, publisher: Publisher, committed: Callable[[EncodedBatch], None]) -> None:
@@ -36,7 +33,7 @@ class Commits:
         self._under_way: tuple[Future[None], EncodedBatch] | None = None
         self._open = False
         self._broken = False
-        self.failed: EncodedBatch | None = None
+        self._failed: EncodedBatch | None = None
 
     def opened(self) -> None:
         """The publisher has begun a batch; it must be committed or aborted."""
@@ -51,7 +48,7 @@ class Commits:
 
         Raises:
             TransactionAborted: See `streamer.kafka.publisher.Publisher.commit`, as for the others.
-            RecordRefused: One of the messages of :attr:`failed` will never be taken.
+            RecordRefused: One of the messages of :meth:`take_failed` will never be taken.
             ProducerLost: Its outcome is unknown until the publisher was opened anew.
             SlotInUse: Another worker keeps fencing this one.
         """
@@ -65,10 +62,15 @@ class Commits:
             self._broken = True
             raise
         except Exception:
-            self.failed = batch
+            self._failed = batch
             raise
         self._open = False
         self._committed(batch)
+
+    def take_failed(self) -> EncodedBatch | None:
+        """The batch whose commit failed, told once; None if none has."""
+        failed, self._failed = self._failed, None
+        return failed
 
     def raise_failure(self) -> None:
         """Notices a commit that is over, without waiting for one that is not."""

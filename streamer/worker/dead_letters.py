@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from streamer.kafka.consumer import PolledBatch
-    from streamer.kafka.log import Headers
+    from streamer.kafka.headers import Headers
     from streamer.kafka.publisher import Publisher
 
 PREFIX = "__streamer.errors."

@@ -10,9 +10,10 @@ import numpy as np
 from streamer.records.columns import Column, FeatureBatch, NumericColumn, TextColumn
 from streamer.routing.bucketing import bucketing_values, column_bytes
 from streamer.worker.dead_letters import DeadLetter, Stage
+from streamer.worker.text_rows import TextRows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -33,7 +34,7 @@ class EventBatch:
         rows: int64 (n,): which of the polled records each event is.
         features: The events' fields, n rows.
         event_ids: n ids as text.
-        id_bytes: The same as n byte strings.
+        id_bytes: The same as n byte strings, made when they are looked at.
         event_times_us: int64 (n,), microseconds since 1970.
         bucketing: n byte strings that decide the variants.
         null_bucketing: How many of them are the event's id for want of a value.
@@ -44,9 +45,9 @@ class EventBatch:
     rows: NDArray[np.int64]
     features: FeatureBatch
     event_ids: TextColumn
-    id_bytes: list[bytes]
+    id_bytes: Sequence[bytes]
     event_times_us: NDArray[np.int64]
-    bucketing: list[bytes]
+    bucketing: Sequence[bytes]
     null_bucketing: int
     dead_letters: list[DeadLetter]
 
@@ -112,8 +113,9 @@ class EventReader:
             dead_letters += [DeadLetter(int(row), Stage.decode, "MissingId", message) for row in nameless]
             named = np.flatnonzero(ids.valid)
             rows, features, ids = rows[named], features.take(named), ids.take(named)
-        id_bytes: list[bytes] = ids.to_bytes_list()  # type: ignore[assignment]  # the null ones are gone
-        values, nulls = id_bytes, 0
+        id_bytes = TextRows(ids)  # the null ones are gone
+        values: Sequence[bytes] = id_bytes
+        nulls = 0
         if self._bucket_by is not None and self._bucket_by != self._id:
             values, nulls = bucketing_values(features[self._bucket_by], id_bytes)
         return EventBatch(

@@ -74,7 +74,8 @@ class Holds:
         self._behind = {partition: wanted for partition, wanted in revisions.items() if wanted > revision}
         self._homeless = {partition for partition in committed if partition >= self._outputs}
         now = self._monotonic()
-        self._deadline = now + MAX_HOLD_SECONDS
+        if self._behind and not self._deadline:  # reading again does not prolong it
+            self._deadline = now + MAX_HOLD_SECONDS
         self._look_again_at = now
         if self._held():
             log.info("holding partitions", revisions=self._behind, without_output=sorted(self._homeless))
@@ -105,8 +106,11 @@ class Holds:
             self._metrics.held_partitions.set(len(self._held()))
 
     def clear(self) -> None:
-        """Forgets all of them: the partitions are gone."""
+        """Forgets all of them: the partitions are going."""
+        if self._held():  # librdkafka keeps a pause over the next assignment
+            self._consumer.resume(self._held())
         self._behind, self._homeless = {}, set()
+        self._deadline = 0.0
         self._metrics.held_partitions.set(0)
 
     def trouble(self) -> str | None:

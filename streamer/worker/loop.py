@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import wait
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 IDLE_SECONDS = 0.1
 _RETRY_SECONDS = 0.5
 _ENDS_SECONDS = 1.0
+_LOOK_UP_SECONDS = 0.5
+_SILENCE_IS_TROUBLE_SECONDS = 15.0
 _FAILURES_ARE_TROUBLE = 3
 _TRY_AGAIN = (errors.KafkaError, errors.SchemaRegistryUnavailable, errors.SchemaRegistryRefused)
 _FATAL = (errors.SlotInUse, errors.KafkaDenied, errors.TopicProblem)
@@ -114,8 +117,9 @@ class WorkerLoop:
                 except _FATAL:
                     raise
                 except errors.RecordRefused as failure:
-                    if self._commits.failed is not None:
-                        self._caution.attempt(self._commits.failed.scoring.events.polled)
+                    failed = self._commits.take_failed()
+                    if failed is not None:
+                        self._caution.attempt(failed.scoring.events.polled)
                     self._caution.suspect("RecordRefused", str(failure))
                     self._read_again(failure)
                 except _TRY_AGAIN as failure:
@@ -129,6 +133,7 @@ class WorkerLoop:
 
     def _turn(self) -> None:
         self.last_turn_at = time.monotonic()
+        self._caution.attempt(None)
         self._commits.raise_failure()
         routing = self.routing
         with self._timed("poll"):
@@ -152,6 +157,9 @@ class WorkerLoop:
     def _publish(self, scoring: Scoring) -> None:
         self._caution.attempt(scoring.events.polled)
         with self._timed("await_predict"):
+            while not wait([scoring.serving], _LOOK_UP_SECONDS).done:
+                if self._stop.is_set():
+                    return  # a model that hangs must not keep the worker from leaving
             scored = scoring.serving.result()
         with self._timed("encode"):
             batch = self._outbox.encode(scoring, scored)
@@ -170,6 +178,10 @@ class WorkerLoop:
         self._metrics.rebalances.inc()
         # Before the first commit nothing is answered: behind by all there is.
         self.positions = {p: 0 if where.offset is None else where.offset for p, where in committed.items()}
+        for partition, where in committed.items():
+            if where.removed:
+                self._metrics.removed_unanswered.inc(where.removed)
+                log.error("retention removed events before they were answered", partition=partition, n=where.removed)
         self._holds.assigned(committed, self.routing.revision)
         log.info("assigned", partitions=sorted(committed), positions=self.positions)
 
@@ -198,9 +210,9 @@ class WorkerLoop:
             return False
         if newest is not self.routing:
             log.info("activated", revision=newest.revision, before=self.routing.revision)
+            self._scorer.keep_shadows(newest, before=self.routing)
             self.routing = newest
             self._caution.resize(newest.endpoint.batch.max_records)
-            self._scorer.keep_shadows(newest)
             self._count_loaded()
         self._holds.release_due(self.routing.revision)
         if self.last_turn_at - self._ends_seen_at > _ENDS_SECONDS:
@@ -211,7 +223,7 @@ class WorkerLoop:
     def _read_again(self, failure: Exception) -> None:
         """Throws away what is in flight and goes back to the committed offsets, however long the broker needs."""
         log.warning("reading again from the committed offsets", reason=str(failure))
-        self._failures_in_a_row = [*self._failures_in_a_row[-_FAILURES_ARE_TROUBLE:], str(failure)]
+        self._fail(failure)
         self._scoring = None
         self._metrics.transactions.labels("aborted").inc()
         while not self._stop.is_set():
@@ -224,11 +236,16 @@ class WorkerLoop:
             except errors.KafkaError as again:
                 log.warning("the broker is not ready yet", reason=str(again))
                 failure = again
+                self._fail(failure)
             else:
-                if not isinstance(failure, errors.TransactionAborted | errors.RecordRefused):
+                first = len(self._failures_in_a_row) <= 1
+                if not (first and isinstance(failure, errors.TransactionAborted | errors.RecordRefused)):
                     self._stop.wait(_RETRY_SECONDS)  # whatever it was, do not spin on it
                 return
             self._stop.wait(_RETRY_SECONDS)
+
+    def _fail(self, failure: Exception) -> None:
+        self._failures_in_a_row = [*self._failures_in_a_row[-_FAILURES_ARE_TROUBLE:], str(failure)]
 
     def _leave(self) -> None:
         """Publishes nothing more: what was not committed is read again by the next owner."""
@@ -252,8 +269,12 @@ class WorkerLoop:
 
     def trouble(self) -> str | None:
         """What an operator should know; None when all is well."""
-        if len(self._failures_in_a_row) >= _FAILURES_ARE_TROUBLE:
-            return f"batches fail again and again: {self._failures_in_a_row[-1]}"
+        failures = self._failures_in_a_row  # the loop's thread replaces it
+        if len(failures) >= _FAILURES_ARE_TROUBLE:
+            return f"batches fail again and again: {failures[-1]}"
+        silent_seconds = time.monotonic() - self.last_turn_at
+        if silent_seconds > _SILENCE_IS_TROUBLE_SECONDS:
+            return f"no batch has moved for {silent_seconds:.0f} s: a model may hang, or the broker"
         return self._holds.trouble()
 
     @contextmanager

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import structlog
 
-from streamer.errors import EncodeError
-from streamer.kafka.log import Headers
+from streamer.kafka.headers import Headers
 from streamer.kafka.publisher import Message, Positions
 from streamer.worker.dead_letters import DeadLetter, Stage
 from streamer.worker.holds import commit_metadata
@@ -154,7 +153,7 @@ class Outbox:
     def _send_shadow(self, publisher: Publisher, batch: EncodedBatch, answers: Answers) -> None:
         try:
             values = self._encode(batch.scoring, answers)
-        except EncodeError as failure:  # a shadow never fails what it shadows
+        except Exception as failure:  # a shadow never fails what it shadows
             log.warning("a shadow's answers do not fit the output schema", variant=answers.variant, reason=str(failure))
             self._metrics.shadow_dropped.labels(answers.variant, "encode").inc(len(answers.rows))
             return
@@ -163,7 +162,8 @@ class Outbox:
         if oversized:
             self._metrics.shadow_dropped.labels(answers.variant, "too_large").inc(len(oversized))
             rows = np.delete(rows, oversized)
-            values = [value for row, value in enumerate(values) if row not in set(oversized)]
+            dropped = set(oversized)
+            values = [value for row, value in enumerate(values) if row not in dropped]
         _send_in_order(publisher, self._shadow_topic, _outgoing(events, values, rows))
         batch.counts[(answers.variant, answers.role)] = len(values)
 

@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 import time
+from contextlib import ExitStack
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -26,6 +27,7 @@ from streamer.worker.follower import RoutingFollower
 from streamer.worker.http_server import WorkerHttpServer
 from streamer.worker.loop import WorkerLoop
 from streamer.worker.outbox import Outbox
+from streamer.worker.output_topics import look_at_topics
 from streamer.worker.scoring import Scorer
 from streamer.worker.shadows import Shadows
 from streamer.worker.slot import refuse_slot_in_use
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
 _VERSION = version("streamer")
 _STUCK_SECONDS = 120.0
 _RETRY_SECONDS = 1.0
-_DEFAULT_MAX_MESSAGE_BYTES = 1_048_588
+_IDLE_SECONDS = 0.1
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +72,7 @@ class WorkerProcess:
         self._trouble: str | None = None
         self._state = WorkerState.starting
         self._http: WorkerHttpServer | None = None
+        self._shown_lag: set[int] = set()
         self._reporter = StatusReporter(self._kafka, self.describe)
         self._follower = RoutingFollower(self._kafka, endpoint, prepare, self._reporter.changed)
 
@@ -90,11 +93,7 @@ class WorkerProcess:
         self._follower.start()
         try:
             while not self._stop.is_set():
-                routing = self._follower.newest()
-                if routing is None:
-                    self._stop.wait(0.1)
-                else:
-                    self._serve(routing)
+                self._serve()
             self._state = WorkerState.stopped
         except BaseException:
             self._state = WorkerState.stopped
@@ -112,113 +111,89 @@ class WorkerProcess:
         self._stop.set()
         self._reporter.changed()
 
-    def _serve(self, routing: PreparedRouting) -> None:
+    def _serve(self) -> None:
         """One run of the loop: until stopped, or until the documents wire the endpoint otherwise."""
-        try:
-            partitions, dead_letter_bytes, output_bytes = self._check_topics(routing)
-            shadows = Shadows(self._metrics)
-            scorer = Scorer(self._metrics, shadows)
-            endpoint = routing.endpoint
-            consumers: list[GroupConsumer] = []
-
-            def connect(loop: WorkerLoop) -> GroupConsumer:
-                assert endpoint.events.topic is not None
-                group = f"{self._kafka.topic_prefix}streamer.{self._endpoint}"
-                name = f"streamer-{self._endpoint}-{self._slot}"
-                consumers.append(GroupConsumer(self._kafka, endpoint.events.topic, group, loop, name))
-                return consumers[0]
-
-            def commit(positions: Mapping[int, int], metadata: str) -> None:
-                consumers[0].commit(positions, metadata)
-
-            publisher: Publisher
-            transactional_id = f"{self._kafka.topic_prefix}streamer-{self._endpoint}-{self._slot}"
-            if endpoint.delivery is Delivery.exactly_once:
-                publisher = ExactlyOncePublisher(self._kafka, transactional_id)
-                publisher.open()
-            else:
-                publisher = AtLeastOncePublisher(self._kafka, transactional_id, commit)
-            self._loop = WorkerLoop(
-                routing=routing,
-                newest=self._follower.newest,
-                connect=connect,
-                publisher=publisher,
-                outbox=self._outbox(routing, shadows, dead_letter_bytes, output_bytes),
-                scorer=scorer,
-                metrics=self._metrics,
-                output_partitions=lambda: self._output_partitions(routing),
-                first_output_partitions=partitions,
-                stop=self._stop,
-            )
-        except (errors.KafkaUnavailable, errors.ProducerLost, errors.TopicProblem) as failure:
-            self._set_trouble(str(failure))
-            self._stop.wait(_RETRY_SECONDS)
-            return
-        self._set_trouble(None)
-        if not self._stop.is_set():
-            self._state = WorkerState.serving
-        self._reporter.changed()
-        try:
-            self._loop.run()
-        except errors.TopicProblem as failure:  # it may be made again
-            self._set_trouble(str(failure))
-            self._stop.wait(_RETRY_SECONDS)
-        finally:
-            self._loop = None
-            scorer.close()
-            shadows.close()
+        with ExitStack() as stack:
+            try:
+                self._loop = self._connected(stack)
+            except (errors.KafkaUnavailable, errors.ProducerLost, errors.TopicProblem) as failure:
+                self._set_trouble(str(failure))
+                self._stop.wait(_RETRY_SECONDS)
+                return
+            self._set_trouble(None)
+            if self._loop is None:
+                self._stop.wait(_IDLE_SECONDS)
+                return
             if not self._stop.is_set():
-                self._state = WorkerState.starting
+                self._state = WorkerState.serving
             self._reporter.changed()
+            try:
+                self._loop.run()
+            except errors.TopicProblem as failure:  # it may be made again
+                self._set_trouble(str(failure))
+                self._stop.wait(_RETRY_SECONDS)
+            finally:
+                self._loop = None
+                if not self._stop.is_set():
+                    self._state = WorkerState.starting
+                self._reporter.changed()
 
-    def _outbox(self, routing: PreparedRouting, shadows: Shadows, dead_letter_bytes: int, output_bytes: int) -> Outbox:
-        endpoint = routing.endpoint
-        topics = (endpoint.events.topic, endpoint.output.topic, endpoint.topics.shadow, endpoint.topics.dead_letters)
-        events, inferences, shadow, dead_letters = topics
-        assert events is not None
-        assert inferences is not None
-        assert shadow is not None
-        assert dead_letters is not None
-        return Outbox(
-            events_topic=events,
-            inferences_topic=inferences,
-            shadow_topic=shadow,
-            dead_letters=DeadLetterWriter(dead_letters, f"{self._endpoint}/{self._slot}", dead_letter_bytes),
-            shadows=shadows,
-            metrics=self._metrics,
-            max_bytes=output_bytes,
-        )
+    def _connected(self, stack: ExitStack) -> WorkerLoop | None:
+        """A loop with everything that it needs; what must be let go of is on the stack. None: nothing to serve yet.
 
-    def _check_topics(self, routing: PreparedRouting) -> tuple[int, int, int]:
-        """The output topics' partitions, the largest dead letter and the largest inference in bytes.
-
-        Raises:
-            TopicProblem: A topic is missing.
+        Nothing here keeps the routing: the loop drops old models after their last batch.
         """
+        routing = self._follower.newest()
+        if routing is None:
+            return None
         endpoint = routing.endpoint
-        dead_letters = endpoint.topics.dead_letters
-        names = {endpoint.events.topic, endpoint.output.topic, endpoint.topics.shadow, dead_letters}
-        found = TopicAdmin(self._kafka).describe({name for name in names if name is not None})
-        missing = sorted(name for name in names if name is not None and name not in found)
-        if missing:
-            raise errors.TopicProblem(
-                f"missing: {', '.join(missing)}",
-                where=f"endpoint {self._endpoint}",
-                advice="`streamer apply` creates the topics of an endpoint",
-            )
-        limits = {
-            name: int(topic.config.get("max.message.bytes") or _DEFAULT_MAX_MESSAGE_BYTES)
-            for name, topic in found.items()
-        }
-        outputs = [name for name in (endpoint.output.topic, endpoint.topics.shadow) if name]
-        return (
-            min(found[name].partitions for name in outputs),
-            limits[dead_letters] if dead_letters is not None else _DEFAULT_MAX_MESSAGE_BYTES,
-            min(limits[name] for name in outputs),
-        )
+        admin = TopicAdmin(self._kafka)
+        topics = look_at_topics(admin, endpoint)
+        shadows = Shadows(self._metrics)
+        stack.callback(shadows.close)
+        scorer = Scorer(self._metrics, shadows)
+        stack.callback(scorer.close)
+        client_id = f"streamer-{self._endpoint}-{self._slot}"
+        transactional_id = f"{self._kafka.topic_prefix}{client_id}"
+        consumers: list[GroupConsumer] = []
 
-    def _output_partitions(self, routing: PreparedRouting) -> int:
-        return self._check_topics(routing)[0]
+        def connect(loop: WorkerLoop) -> GroupConsumer:
+            group = self._kafka.consumer_group(self._endpoint)
+            consumers.append(GroupConsumer(self._kafka, topics.events, group, loop, client_id))
+            return consumers[0]
+
+        def commit(positions: Mapping[int, int], metadata: str) -> None:
+            consumers[0].commit(positions, metadata)
+
+        publisher: Publisher
+        if endpoint.delivery is Delivery.exactly_once:
+            publisher = ExactlyOncePublisher(self._kafka, transactional_id)
+        else:
+            publisher = AtLeastOncePublisher(self._kafka, transactional_id, commit)
+        publisher.open()
+        stack.callback(publisher.close)
+        return WorkerLoop(
+            routing=routing,
+            newest=self._follower.newest,
+            connect=connect,
+            publisher=publisher,
+            outbox=Outbox(
+                events_topic=topics.events,
+                inferences_topic=topics.inferences,
+                shadow_topic=topics.shadow,
+                dead_letters=DeadLetterWriter(
+                    topics.dead_letters, f"{self._endpoint}/{self._slot}", topics.dead_letter_bytes
+                ),
+                shadows=shadows,
+                metrics=self._metrics,
+                max_bytes=topics.inference_bytes,
+            ),
+            scorer=scorer,
+            metrics=self._metrics,
+            output_partitions=lambda: look_at_topics(admin, endpoint).partitions,
+            first_output_partitions=topics.partitions,
+            stop=self._stop,
+        )
 
     # What others see of it.
 
@@ -257,11 +232,13 @@ class WorkerProcess:
         )
 
     def _partitions(self, loop: WorkerLoop | None) -> tuple[PartitionStatus, ...]:
-        if loop is None:
-            return ()
-        ends = loop.ends
+        positions = dict(loop.positions) if loop is not None else {}
+        ends = loop.ends if loop is not None else {}
+        for gone in self._shown_lag - positions.keys():
+            self._metrics.lag_records.remove(str(gone))
+        self._shown_lag = set(positions)
         statuses = []
-        for partition, position in sorted(dict(loop.positions).items()):
+        for partition, position in sorted(positions.items()):
             end = max(ends.get(partition, position), position)
             self._metrics.lag_records.labels(str(partition)).set(end - position)
             statuses.append(PartitionStatus(partition=partition, position=position, end=end, lag=end - position))

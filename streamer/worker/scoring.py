@@ -22,6 +22,7 @@ from streamer.worker.inferences import Answers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from uuid import UUID
 
     from numpy.typing import NDArray
 
@@ -85,9 +86,10 @@ class Scorer:
                 shadows.append(scoring)
         return Scoring(routing, events, routed, serving, shadows)
 
-    def keep_shadows(self, routing: PreparedRouting) -> None:
-        """Ends the threads of shadows that a newly activated revision does not have."""
-        self._shadows.keep({arm.variant for arm in routing.router.arms if arm.role is Role.shadow})
+    def keep_shadows(self, routing: PreparedRouting, before: PreparedRouting) -> None:
+        """Ends the threads of shadows that a newly activated revision does not have, or has with another model."""
+        same = _shadow_models(routing) & _shadow_models(before)
+        self._shadows.keep({variant for variant, _ in same})
 
     def close(self) -> None:
         """Ends the thread, without waiting for a model that hangs."""
@@ -161,6 +163,10 @@ class Scorer:
     def _count(self, variant: str, reasons: Iterable[tuple[str, str]]) -> None:
         for code, _ in reasons:
             self._metrics.prediction_failures.labels(variant, code).inc()
+
+
+def _shadow_models(routing: PreparedRouting) -> set[tuple[str, UUID]]:
+    return {(arm.variant, arm.model_uuid) for arm in routing.router.arms if arm.role is Role.shadow}
 
 
 def _features_of(model: BoundModel, events: EventBatch, rows: NDArray[np.int64]) -> FeatureBatch:

@@ -91,7 +91,7 @@ class Shadows:
         return ready
 
     def keep(self, variants: set[str]) -> None:
-        """Ends the threads of shadows that the routing no longer has."""
+        """Ends the threads of all other shadows; one of that name gets a new thread when it is asked again."""
         for variant in self._shadows.keys() - variants:
             self._shadows.pop(variant).thread.close()
 

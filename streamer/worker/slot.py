@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from streamer.errors import SlotInUse
 from streamer.kafka.log import LogTail
-from streamer.records.worker_status import WorkerState, WorkerStatus
+from streamer.records.worker_status import MISSED_HEARTBEATS, WorkerState, WorkerStatus
 
 if TYPE_CHECKING:
     from streamer.config import KafkaSettings
@@ -21,10 +21,16 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _POLL_SECONDS = 0.2
+_READ_SECONDS = 30.0
+_LONGEST_WAIT_SECONDS = 30.0
 
 
 def refuse_slot_in_use(
-    kafka: KafkaSettings, worker: str, clock: Callable[[], float] = time.time, host: str | None = None
+    kafka: KafkaSettings,
+    worker: str,
+    clock: Callable[[], float] = time.time,
+    host: str | None = None,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> None:
     """Returns when the slot is free.
 
@@ -36,6 +42,7 @@ def refuse_slot_in_use(
         worker: ``<endpoint>/<slot>``, the key on the status topic.
         clock: Seconds since 1970.
         host: This machine's name.
+        monotonic: The clock of the deadlines.
 
     Raises:
         SlotInUse: Names the holder.
@@ -43,12 +50,15 @@ def refuse_slot_in_use(
     here = host or socket.gethostname()
     with LogTail(kafka, kafka.status_topic) as tail:
         holder = None
-        while not tail.at_end():
+        deadline = monotonic() + _READ_SECONDS
+        while not tail.at_end() and monotonic() < deadline:
             holder = _newest(tail, worker) or holder
         if holder is None or not holder.is_alive(clock()) or _is_dead_here(holder, here):
             return
         log.info("the slot has a holder; waiting for a sign of life", holder=_describe(holder))
-        while holder.is_alive(clock()):
+        # By our own clock: the holder's may be wrong, and says nothing of whether it lives.
+        deadline = monotonic() + min(MISSED_HEARTBEATS * holder.heartbeat_seconds, _LONGEST_WAIT_SECONDS)
+        while monotonic() < deadline:
             heard = _newest(tail, worker)
             if heard is not None:
                 if heard.state in {WorkerState.stopped, WorkerState.stopping} or _is_dead_here(heard, here):

@@ -60,8 +60,10 @@ class StatusReporter:
             self._wake.clear()
 
     def _report(self) -> None:
-        status = self._describe()
         try:
+            status = self._describe()
             self._writer.append(self._topic, status.worker.encode(), status.model_dump_json().encode())
         except KafkaError as failure:  # the broker is away; the next heartbeat says it
             log.warning("cannot report the status", reason=str(failure))
+        except Exception:  # without a heartbeat the slot would look free
+            log.exception("cannot describe the worker")

@@ -6,7 +6,8 @@ import confluent_kafka as ck
 import pytest
 
 from streamer import errors
-from streamer.kafka.client_errors import ErrorLatch, classify, from_exception, mapped, with_callbacks
+from streamer.kafka.client_errors import ErrorLatch, classify, from_exception, mapped
+from streamer.kafka.clients import new_producer
 
 CODES = sorted(
     value for name, value in vars(ck.KafkaError).items() if name.lstrip("_").isupper() and isinstance(value, int)
@@ -75,10 +76,6 @@ def test_a_broker_that_is_only_down_does_not_count_as_refusing() -> None:
     assert isinstance(latch.timed_out("reading x", 3.0), errors.KafkaUnavailable)
 
 
-def test_callbacks_are_added_to_a_copy() -> None:
-    config = {"bootstrap.servers": "x"}
-    latch = ErrorLatch()
-    complete = with_callbacks(config, latch)
-    assert config == {"bootstrap.servers": "x"}
-    assert complete["error_cb"] == latch.callback
-    assert complete["bootstrap.servers"] == "x"
+def test_a_setting_that_librdkafka_does_not_know_is_a_configuration_error() -> None:
+    with pytest.raises(errors.ConfigurationError, match=r"no\.such\.setting"):
+        new_producer({"bootstrap.servers": "x", "no.such.setting": 1}, ErrorLatch())

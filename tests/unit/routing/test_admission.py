@@ -144,9 +144,10 @@ def test_deleting_an_endpoint_removes_its_routing_for_good() -> None:
     refused(fold(admission, R, routing(based_on=1)), "no_endpoint")
     assert isinstance(fold(admission, E, endpoint(based_on=2)), Admitted)
     assert admission.routing("flights") is None, "a routing does not come back with a new endpoint of the name"
-    back = fold(admission, R, routing())
+    refused(fold(admission, R, routing(based_on=1)), "stale")
+    back = fold(admission, R, routing(based_on=2))
     assert isinstance(back, Admitted)
-    assert back.revision == 2
+    assert back.revision == 3
 
 
 def test_the_history_holds_every_verdict_of_a_key() -> None:

@@ -125,7 +125,17 @@ def test_partitions_that_went_are_forgotten() -> None:
     bench.holds.clear()
     assert bench.holds.trouble() is None
     assert bench.held() == 0
-    bench.paused.clear()
+    assert bench.paused == set(), "the client would keep the pause over the next assignment"
     bench.now += 100
     bench.holds.release_due(1)
     assert bench.looks == 0
+
+
+def test_reading_again_does_not_prolong_the_wait() -> None:
+    bench = Bench()
+    bench.holds.assigned({0: served(5)}, revision=3)
+    bench.now += MAX_HOLD_SECONDS - 0.1
+    bench.holds.assigned({0: served(5)}, revision=3)
+    bench.now += 0.2
+    bench.holds.release_due(3)
+    assert bench.paused == set()

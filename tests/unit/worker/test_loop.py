@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any
 
@@ -80,6 +81,7 @@ class Bench:
         self.read: Callable[[Any, Any], Any] = lambda polled, quarantined: SimpleNamespace(
             polled=polled, features=None, bucketing=[], id_bytes=[], null_bucketing=0, quarantined=quarantined
         )
+        self.model_hangs = False
         self.newest: Any = self.routing(1)
         self.consumer = FakeConsumer(self.stop, batches)
         self.sent: list[Any] = []
@@ -89,7 +91,7 @@ class Bench:
             connect=lambda _: self.consumer,  # type: ignore[arg-type, return-value]
             publisher=self.publisher,  # type: ignore[arg-type]
             outbox=SimpleNamespace(encode=self._encode, send=lambda batch, _: self.sent.append(batch)),  # type: ignore[arg-type]
-            scorer=SimpleNamespace(start=self._score, keep_shadows=lambda _: None),  # type: ignore[arg-type]
+            scorer=SimpleNamespace(start=self._score, keep_shadows=lambda _, before: None),  # type: ignore[arg-type]
             metrics=self.metrics,
             first_output_partitions=1,
             output_partitions=output_partitions,
@@ -113,7 +115,9 @@ class Bench:
         return [call[1] for call in self.publisher.calls if call[0] == "commit"]
 
     def _score(self, routing: Any, events: Any, _routed: Any) -> Any:
-        serving = SimpleNamespace(result=lambda: SimpleNamespace(answers=[], dead_letters=[]))
+        serving: Future[Any] = Future()
+        if not self.model_hangs:
+            serving.set_result(SimpleNamespace(answers=[], dead_letters=[]))
         return SimpleNamespace(routing=routing, events=events, serving=serving, shadows=[])
 
     def _encode(self, scoring: Any, _scored: Any) -> Any:
@@ -269,3 +273,32 @@ def test_what_no_retry_helps_against_ends_the_loop_cleanly(fatal: Exception) -> 
         bench.loop.run()
     assert bench.consumer.closed
     assert bench.publisher.calls == ["close"]
+
+
+def test_a_failure_that_no_batch_caused_is_blamed_on_none() -> None:
+    bench = Bench([polled(1), RuntimeError("something unforeseen in the client"), polled(1), None])
+    seen: list[Any] = []
+    read = bench.read
+    bench.read = lambda batch, quarantined: seen.append(quarantined) or read(batch, quarantined)
+    bench.loop.run()
+    assert seen == [{}, {}]
+    assert bench.commits() == [{0: 1}]
+
+
+def test_a_model_that_hangs_does_not_keep_the_worker_from_leaving() -> None:
+    bench = Bench([polled(1)])
+    bench.model_hangs = True
+    runner = threading.Thread(target=bench.loop.run, daemon=True)
+    runner.start()
+    runner.join(30)
+    assert not runner.is_alive()
+    assert bench.commits() == []
+    assert bench.consumer.closed
+
+
+def test_failures_that_go_on_are_trouble_until_a_batch_is_committed() -> None:
+    bench = Bench([*[errors.KafkaUnavailable("away")] * 3, None])
+    bench.loop.run()
+    trouble = bench.loop.trouble()
+    assert trouble is not None
+    assert "away" in trouble
