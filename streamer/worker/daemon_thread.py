@@ -35,10 +35,14 @@ class DaemonThread:
 
     def _run(self) -> None:
         while (item := self._calls.get()) is not None:
-            future, call = item
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                future.set_result(call())
-            except BaseException as failure:  # belongs to whoever waits for the future
-                future.set_exception(failure)
+            _answer(*item)
+            del item  # or a thread that waits for its next call would keep a batch and its models
+
+
+def _answer(future: Future[Any], call: Callable[[], Any]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        future.set_result(call())
+    except BaseException as failure:  # belongs to whoever waits for the future
+        future.set_exception(failure)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import faulthandler
 import gc
+import signal
 from typing import TYPE_CHECKING
 
 from streamer.avro.schema_registry import SchemaRegistry
@@ -30,6 +32,7 @@ def run_worker(settings: Settings, *, endpoint: str, slot: int) -> None:
         KafkaError: The broker refuses this worker, or does not answer at the start.
         ConfigurationError: A setting cannot work.
     """
+    faulthandler.register(signal.SIGUSR1)  # kill -USR1 shows where every thread is
     _collect_rarely()
     registry = SchemaRegistry(settings.schema_registry) if settings.schema_registry.url else None
     prepare = RoutingPreparer(ArtifactCache(settings).fetch, validate_in_process, registry)
