@@ -65,7 +65,7 @@ class AtLeastOncePublisher:
         enqueue(self._producer, topic, value, key, partition, headers, self._delivered)
 
     def commit(self, positions: Positions) -> None:
-        """Waits until every message is acknowledged, then commits the positions."""
+        """Waits until every message is acknowledged."""
         deadline = time.monotonic() + _DELIVERY_TIMEOUT_SECONDS
         while self._producer.flush(1.0) > 0:
             if time.monotonic() > deadline:
@@ -74,6 +74,9 @@ class AtLeastOncePublisher:
             if classify(self._failed) is errors.RecordRefused:
                 raise mapped(self._failed, "writing the batch")
             raise errors.ProducerLost(str(mapped(self._failed, "writing the batch")))
+
+    def finish(self, positions: Positions) -> None:
+        """Commits the positions in the consumer's group."""
         self._commit_offsets(positions.offsets, positions.metadata)
 
     def abort(self) -> None:

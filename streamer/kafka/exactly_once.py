@@ -172,6 +172,9 @@ class ExactlyOncePublisher:
         self._in_transaction = False
         self._turn = 1 - self._turn
 
+    def finish(self, positions: Positions) -> None:
+        """The transaction has committed the positions already."""
+
     def abort(self) -> None:
         """Aborts the open transaction, if there is one."""
         if self._in_transaction:

@@ -57,6 +57,15 @@ class Publisher(Protocol):
             ProducerFenced: Somebody else has taken over.
         """
 
+    def finish(self, positions: Positions) -> None:
+        """The rest of a commit: what only the thread that polls the consumer may do. Call it after :meth:`commit`.
+
+        librdkafka's consumer is locked while it polls, so another thread's call can wait for ever.
+
+        Raises:
+            TransactionAborted: The group has moved on; the input will be read again.
+        """
+
     def abort(self) -> None:
         """Throws the batch away. Raises ProducerLost if that did not work."""
 

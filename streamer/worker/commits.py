@@ -58,6 +58,7 @@ class Commits:
         self._under_way = None
         try:
             future.result()
+            self._publisher.finish(batch.positions)
         except errors.ProducerLost:
             self._broken = True
             raise

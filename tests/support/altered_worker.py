@@ -5,6 +5,7 @@ The mutants skip a step that exactly-once needs, so that a test can show that it
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import sys
@@ -146,6 +147,7 @@ def _replace_in_producers(ck: Any, **methods: Callable[..., Any]) -> None:
 
 
 def main() -> None:
+    faulthandler.register(signal.SIGUSR1, all_threads=True)  # so that one that hangs can be asked where
     ALTERATIONS[sys.argv[1]]()
     sys.argv = ["streamer", "worker", *sys.argv[2:]]
     from streamer.cli.app import main as command_line

@@ -74,6 +74,10 @@ class WorkerSubprocess:
         """SIGCONT."""
         os.kill(self.pid, signal.SIGCONT)
 
+    def ask_where_it_is(self) -> None:
+        """Has an altered worker log the stack of each of its threads."""
+        os.kill(self.pid, signal.SIGUSR1)
+
     def ask_to_stop(self) -> None:
         """SIGTERM; does not wait."""
         os.kill(self.pid, signal.SIGTERM)

@@ -75,7 +75,9 @@ def answer(publisher: ExactlyOncePublisher | AtLeastOncePublisher, topics: tuple
     publisher.begin()
     for value, key, partition in zip(batch.values, batch.keys, batch.partitions.tolist(), strict=True):
         publisher.send_batch(topics[1], partition, [{"value": value, "key": key}])
-    publisher.commit(Positions(topics[0], batch.positions, "note", batch.group_metadata))
+    positions = Positions(topics[0], batch.positions, "note", batch.group_metadata)
+    publisher.commit(positions)
+    publisher.finish(positions)
 
 
 def seen(kafka: KafkaSettings, topic: str) -> list[bytes | None]:
@@ -213,6 +215,7 @@ def test_at_least_once_commits_the_same_positions(
 ) -> None:
     consumer = connect(Listener())
     publisher = AtLeastOncePublisher(kafka, unique, consumer.commit)
+    publisher.open()
     batch = poll(consumer, records=30)
     answer(publisher, topics, batch)
     publisher.close()

@@ -68,7 +68,7 @@ def test_a_committed_batch_is_told_once_and_only_after_its_commit(bench: Bench) 
     bench.commits.wait()
     bench.commits.settle()
     assert bench.told == ["a"]
-    assert bench.publisher.calls == ["begin", "commit"]
+    assert bench.publisher.calls == ["begin", "commit", "finish"]
 
 
 def test_waiting_for_nothing_returns(bench: Bench) -> None:
@@ -89,6 +89,24 @@ def test_an_aborted_batch_is_raised_not_told_and_aborted_before_the_next(bench: 
     bench.start("b")
     bench.commits.wait()
     assert bench.told == ["b"]
+
+
+@failing(finish=[errors.TransactionAborted("the group has moved on")])
+def test_a_batch_whose_positions_cannot_be_committed_is_raised_not_told(bench: Bench) -> None:
+    bench.start("a")
+    with pytest.raises(errors.TransactionAborted) as caught:
+        bench.commits.wait()
+    bench.commits.recover(caught.value)
+    assert bench.told == []
+    assert bench.publisher.calls == ["begin", "commit", "finish", "abort"]
+
+
+def test_the_rest_of_a_commit_runs_on_the_loops_own_thread(bench: Bench) -> None:
+    threads: list[int] = []
+    bench.publisher.finish = lambda _: threads.append(threading.get_ident())
+    bench.start("a")
+    bench.commits.wait()
+    assert threads == [threading.get_ident()]
 
 
 @failing(commit=[errors.ProducerLost("who knows")])
@@ -176,4 +194,4 @@ def test_leaving_finishes_the_commit_under_way(bench: Bench) -> None:
     bench.start("a")
     bench.commits.leave()
     assert bench.told == ["a"]
-    assert bench.publisher.calls == ["begin", "commit"]
+    assert bench.publisher.calls == ["begin", "commit", "finish"]

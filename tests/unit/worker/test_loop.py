@@ -61,6 +61,8 @@ class FakePublisher:
     def commit(self, positions: Any) -> None:
         self.calls.append(("commit", dict(positions.offsets)))
 
+    def finish(self, positions: Any) -> None: ...
+
     def abort(self) -> None:
         self.calls.append("abort")
 

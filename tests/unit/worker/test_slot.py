@@ -72,7 +72,7 @@ def record(said: Any) -> LogRecord:
 def ask(monkeypatch: pytest.MonkeyPatch, first: list[Any], later: list[Any] | None = None) -> FakeTail:
     tail = FakeTail(first, later or [])
     monkeypatch.setattr(slot, "LogTail", lambda *_: tail)
-    refuse_slot_in_use(KafkaSettings(), "rides/0", clock=lambda: tail.now, host=HERE)
+    refuse_slot_in_use(KafkaSettings(), "rides/0", clock=lambda: tail.now, host=HERE, monotonic=lambda: tail.now)
     return tail
 
 
