@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from streamer.avro.envelope import inference_schema
 from tests.support.apicurio import Apicurio
 from tests.support.await_condition import await_until
 from tests.support.deployment import ENDPOINT, Deployment
-from tests.support.event_feed import EVENT_SCHEMA, OUTPUT_SCHEMA, EventEncoder, events
+from tests.support.event_feed import EVENT_SCHEMA, EventEncoder, events
 from tests.support.inference_check import InferenceDecoder
 from tests.support.small_models import constant
+from tests.support.tcp_gate import TcpGate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,47 +38,42 @@ def _prefix(schema_id: int) -> bytes:
 def test_confluent_framing_an_outage_keeps_known_ids_working_and_an_unknown_one_waits(
     broker: str, unique: str, tmp_path: Path
 ) -> None:
-    with Apicurio() as registry:
-        known_id = _registered(registry, f"{unique}-events-value", EVENT_SCHEMA)
-        port = int(httpx.URL(registry.url).port or 0)
-        environment = {"STREAMER_SCHEMA_REGISTRY__URL": registry.url}
+    with Apicurio() as registry, TcpGate(httpx.URL(registry.url).port or 0) as gate:
+        subject = f"{unique}-events-value"
+        known_id = _registered(registry, subject, EVENT_SCHEMA)
+        through_gate = str(httpx.URL(registry.url).copy_with(port=gate.port))
         with Deployment(
             broker,
             unique,
             tmp_path,
-            environment=environment,
+            environment={"STREAMER_SCHEMA_REGISTRY__URL": through_gate},
             encode=EventEncoder(_prefix(known_id)),
             events={"framing": "confluent"},
-            endpoint={},
         ) as deployment:
-            output = {**deployment.endpoint["output"], "framing": "confluent"}
-            deployment.publish_endpoint(output=output)
+            deployment.publish_endpoint(output={**deployment.endpoint["output"], "framing": "confluent"})
             deployment.publish_routing({"champion": constant(1.0)})
             worker = deployment.start_serving()
             deployment.feed.send_all(events(0, 100))
             deployment.await_committed()
 
-            registry.stop()
+            gate.close()
             deployment.feed.send_all(events(100, 100))
             deployment.await_committed()  # known ids need no registry
 
-            # Apicurio counts its ids from 1 again after a restart: the next one it gives will be this.
-            unknown = EventEncoder(_prefix(known_id + 2), WIDER_EVENT_SCHEMA)
+            unknown_id = _registered(registry, subject, WIDER_EVENT_SCHEMA)
+            wider = EventEncoder(_prefix(unknown_id), WIDER_EVENT_SCHEMA)
             (late,) = events(200, 1)
-            deployment.feed.encode = lambda record: unknown({**record, "comment": "hello"})  # type: ignore[assignment]
-            deployment.feed.send(late)
-            deployment.feed.flush()
-            await_until(lambda: "chema" in worker.log() and "reading again" in worker.log(), 60, "it to wait")
+            deployment.feed.encode = lambda record: wider({**record, "comment": "hello"})  # type: ignore[assignment]
+            deployment.feed.send_all([late])
+            await_until(lambda: "reading again" in worker.log(), 60, "the worker to wait for the registry")
             assert worker.is_running()
             assert deployment.committed()[0] == 100
-
-            with Apicurio(port) as revived:
-                assert _registered(revived, f"{unique}-events-value", EVENT_SCHEMA) == known_id
-                subject = f"{deployment.topics['inferences']}-value"
-                output_id = _registered(revived, subject, inference_schema(ENDPOINT, OUTPUT_SCHEMA))
-                assert _registered(revived, f"{unique}-events-value", WIDER_EVENT_SCHEMA) == known_id + 2
-                deployment.await_committed()
-                assert worker.stop() == 0
+            gate.open()
+            deployment.await_committed()
+            assert worker.stop() == 0
+            output_subject = f"{deployment.topics['inferences']}-value"
+            answer = httpx.get(f"{registry.url}/subjects/{output_subject}/versions/latest", trust_env=False)
+            output_id = int(answer.raise_for_status().json()["id"])
             deployment.decode = InferenceDecoder(ENDPOINT, prefix=_prefix(output_id))
             assert len(deployment.check_copy()) == 201
 
@@ -100,9 +95,7 @@ def test_at_least_once_answers_every_event_though_its_worker_is_killed(deploymen
 
 
 def test_bare_framing_of_the_one_schema_that_the_topic_has(broker: str, unique: str, tmp_path: Path) -> None:
-    with Deployment(
-        broker, unique, tmp_path, encode=EventEncoder(b""), events={"framing": "bare"}, endpoint={}
-    ) as deployment:
+    with Deployment(broker, unique, tmp_path, encode=EventEncoder(b""), events={"framing": "bare"}) as deployment:
         deployment.publish_endpoint(output={**deployment.endpoint["output"], "framing": "bare"})
         deployment.publish_routing({"champion": constant(1.0)})
         worker = deployment.start_serving()
