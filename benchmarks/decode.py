@@ -135,7 +135,10 @@ def measure_encode() -> dict[str, float]:
         for record in records:
             _written(foreign, record)
 
-    tasks = {"columnar": lambda: encoder.encode(columns, n, prefix), "fastavro": with_fastavro}
+    tasks: dict[str, Callable[[], object]] = {
+        "columnar": lambda: encoder.encode(columns, n, prefix),
+        "fastavro": with_fastavro,
+    }
     times = _microseconds(tasks, n)
     return times | {"ratio": round(times["fastavro"] / times["columnar"], 2)}
 
