@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 from pydantic import ValidationError
 
-from streamer.errors import SlotInUse
+from streamer.errors import SlotInUse, TopicProblem
 from streamer.kafka.log import LogTail
 from streamer.records.worker_status import MISSED_HEARTBEATS, WorkerState, WorkerStatus
 
@@ -48,7 +48,11 @@ def refuse_slot_in_use(
         SlotInUse: Names the holder.
     """
     here = host or socket.gethostname()
-    with LogTail(kafka, kafka.status_topic) as tail:
+    try:
+        tail = LogTail(kafka, kafka.status_topic)
+    except TopicProblem:  # a new cluster: nobody has ever said anything
+        return
+    with tail:
         holder = None
         deadline = monotonic() + _READ_SECONDS
         while not tail.at_end() and monotonic() < deadline:

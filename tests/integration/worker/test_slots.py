@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from streamer.config import KafkaSettings
 from streamer.records.worker_status import WorkerState
+from streamer.worker.slot import refuse_slot_in_use
 from tests.support.await_condition import await_until
 from tests.support.event_feed import events
 from tests.support.small_models import constant
@@ -65,3 +67,7 @@ def test_forced_duplicates_fence_each_other_until_one_gives_up_and_double_nothin
     deployment.start_serving()
     deployment.await_committed()
     deployment.check_copy()
+
+
+def test_on_a_new_cluster_every_slot_is_free(broker: str, unique: str) -> None:
+    refuse_slot_in_use(KafkaSettings(bootstrap_servers=broker, topic_prefix=f"{unique}."), "rides/0")
