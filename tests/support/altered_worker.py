@@ -60,32 +60,45 @@ def captured_group_metadata() -> None:
 
 
 def _commit_third_batch_after_rejoining(thawed: Callable[[Any, Any], Any]) -> None:
-    """A worker that does not wait for its commits when it loses its partitions, so that one can come too late."""
+    """A worker that goes on polling while a commit hangs, so that it can come after the worker has joined again."""
     from streamer.kafka.consumer import GroupConsumer
     from streamer.kafka.exactly_once import ExactlyOncePublisher
     from streamer.worker.commits import Commits
 
     members: list[Any] = []
-    rejoined = threading.Event()
+    consumers: list[GroupConsumer] = []
+    frozen_once, rejoined = threading.Event(), threading.Event()
     on_assign = GroupConsumer._on_assign
     commit = ExactlyOncePublisher.commit
+    wait = Commits.wait
     commits = iter(range(1_000_000))
 
     def assigned(self: GroupConsumer, consumer: Any, partitions: list[Any]) -> None:
         on_assign(self, consumer, partitions)
         members.append(self._group_metadata)
+        consumers.append(self)
         if len(members) > 1:
             rejoined.set()
 
     def frozen(self: ExactlyOncePublisher, positions: Any) -> None:
         if next(commits) == 2:
+            frozen_once.set()
             os.kill(os.getpid(), signal.SIGSTOP)
             assert rejoined.wait(20)
             positions = thawed(positions, members[-1])
         commit(self, positions)
 
+    def polling(self: Commits) -> None:
+        while self._under_way is not None and not self._under_way[0].done():
+            if frozen_once.is_set():
+                consumers[-1].poll_batch(1, 0.01, 0.0)
+            else:
+                time.sleep(0.001)
+        wait(self)
+
     GroupConsumer._on_assign = assigned  # type: ignore[method-assign]
     ExactlyOncePublisher.commit = frozen  # type: ignore[method-assign]
+    Commits.wait = polling  # type: ignore[method-assign]
     Commits.settle = lambda self: None  # type: ignore[method-assign]
 
 
