@@ -89,7 +89,7 @@ class Deployment:
         self._producer = ck.Producer({"bootstrap.servers": bootstrap_servers, "enable.idempotence": True})
         self._open: list[Any] = []
         self._tail: LogTail | None = None
-        self.create_topics({name: partitions for name in self.topics.values()})
+        self.create_topics(dict.fromkeys(self.topics.values(), partitions))
         self.create_topics({self.kafka.config_topic: 1, self.kafka.models_topic: 1, self.kafka.status_topic: 1})
         self.feed = EventFeed(bootstrap_servers, self.topics["events"], partitions, encode or EventEncoder())
 
