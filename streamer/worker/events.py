@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _MICROSECONDS_PER_TIME_UNIT = {"timestamp-micros": 1, "local-timestamp-micros": 1}
 _MILLISECOND = 1000
+_INT64_MAX = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,8 @@ class EventReader:
         column = None if self._time is None else features[self._time]
         if not isinstance(column, NumericColumn):
             return polled.timestamps_ms[rows] * _MILLISECOND
-        times = column.values.astype(np.int64) * self._time_unit
+        latest = _INT64_MAX // self._time_unit  # a hostile time must not wrap around
+        times = np.clip(column.values.astype(np.int64), -latest, latest) * self._time_unit
         if column.valid is None or column.valid.all():
             return times
         return np.where(column.valid, times, polled.timestamps_ms[rows] * _MILLISECOND)

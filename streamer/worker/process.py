@@ -84,7 +84,8 @@ class WorkerProcess:
             KafkaError: The broker refuses us.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self.stop())
+            # A handler interrupts the main thread, which may hold the lock that stop() needs: stop from another.
+            signal.signal(number, lambda *_: threading.Thread(target=self.stop, name="stop", daemon=True).start())
         refuse_slot_in_use(self._kafka, f"{self._endpoint}/{self._slot}")
         if self._settings.http.port is not None:
             self._http = WorkerHttpServer(self._settings.http, self._metrics.registry, self._health, self._ready)

@@ -110,3 +110,10 @@ def test_the_feeds_of_the_integration_tests_are_what_they_say() -> None:
     (event,) = events(3, 1)
     assert event.record()["id"] == "event-3"
     assert len(event.x) == 4
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_an_absurd_event_time_does_not_wrap_around(sign: int) -> None:
+    polled = batch_of(places(1), values=[record(at=sign * (2**63 - 1))], timestamps_ms=[0])
+    (time_us,) = reader().read(polled).event_times_us.tolist()
+    assert sign * time_us > 9_000_000_000_000_000_000
