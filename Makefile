@@ -19,7 +19,7 @@ demo: broker $(INSTALLED) ## Show it all on real flights: under three minutes
 	@$(BIN)/streamer demo
 
 test: kafka $(INSTALLED) lint ## Run all checks and all tests, and report coverage
-	@$(BIN)/python -m pytest --cov --cov-report=term
+	@$(BIN)/python -m pytest -n 3 --dist worksteal --cov --cov-report=term
 
 lint: $(INSTALLED) ## Check format, style, types and layers
 	@$(BIN)/ruff format --check .
