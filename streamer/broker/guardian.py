@@ -90,8 +90,10 @@ def _wait_for_either_end(owner_pid: int, child: subprocess.Popen[bytes]) -> bool
     poll = select.poll()
     poll.register(0, select.POLLIN | select.POLLHUP)
     wait_ms: int | None = _POLL_MS
+    child_pidfd = -1
     if sys.platform == "linux":
-        poll.register(os.pidfd_open(child.pid), select.POLLIN)
+        child_pidfd = os.pidfd_open(child.pid)
+        poll.register(child_pidfd, select.POLLIN)
         with contextlib.suppress(ProcessLookupError):
             poll.register(os.pidfd_open(owner_pid), select.POLLIN)
         # Checked after opening: if the owner died first, that pidfd may be somebody else's.
@@ -100,7 +102,8 @@ def _wait_for_either_end(owner_pid: int, child: subprocess.Popen[bytes]) -> bool
         wait_ms = None
     while True:
         ended = poll.poll(wait_ms)
-        if child.poll() is not None:
+        # The child's pidfd can be ready a moment before its status is: that must not pass for the owner's end.
+        if child.poll() is not None or any(ready == child_pidfd for ready, _ in ended):
             return True
         if ended or os.getppid() != owner_pid:
             return False
