@@ -24,6 +24,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 _PR_SET_PDEATHSIG = 1
 _POLL_MS = 200
 _REMOVE_ATTEMPTS = 10
+_OWNER_ATTEMPTS = 20
+_OWNER_PAUSE_SECONDS = 0.05
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -78,11 +81,22 @@ def _tied(owner_pid: int, log_path: str, folder: str, command: Sequence[str]) ->
         return child.wait()
     child.kill()
     child.wait()
+    if not _is_gone(owner_pid):
+        return 0  # the owner let go on purpose, of a server that was just ending, and looks after the folder itself
     for _ in range(_REMOVE_ATTEMPTS):  # guardians of other nodes may still be ending theirs
         shutil.rmtree(folder, ignore_errors=True)
         if not os.path.exists(folder):  # noqa: PTH110
             break
     return 0
+
+
+def _is_gone(owner_pid: int) -> bool:
+    """Whether the owner has ended. Its pipe closes a moment before it has."""
+    for _ in range(_OWNER_ATTEMPTS):
+        if os.getppid() != owner_pid:
+            return True
+        time.sleep(_OWNER_PAUSE_SECONDS)
+    return False
 
 
 def _wait_for_either_end(owner_pid: int, child: subprocess.Popen[bytes]) -> bool:
